@@ -1,1 +1,10 @@
-//! (being written)
+//! The ground floor: what every layer above needs and what itself imports nothing of this crate.
+//! Time, randomness, hashing, and the conversions between numbers and the text that goes over the wire.
+//!
+//! Always: nothing here knows a socket, a key's value or a command.
+
+pub mod clock;
+pub mod glob;
+pub mod hash;
+pub mod number;
+pub mod random;
