@@ -6,5 +6,6 @@
 pub mod clock;
 pub mod glob;
 pub mod hash;
+pub mod ids;
 pub mod number;
 pub mod random;
