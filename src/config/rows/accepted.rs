@@ -1,0 +1,324 @@
+//! Rows that are understood, checked and shown, and change nothing: files written for Redis load as they are.
+//!
+//! Read by `rows/mod.rs`. The documentation of each says why it changes nothing; `docs/differences.md` points to
+//! the list. A switch that would promise something takes only `no`. A row that gets an effect moves to its topic.
+use crate::config::kind::{INT_MAX, Kind, LONG_MAX, Rule};
+use crate::config::row::Row;
+
+const COUNT: Kind = Kind::Int { min: 0, max: INT_MAX };
+const LONG: Kind = Kind::Int { min: 0, max: LONG_MAX };
+const ANY: Kind = Kind::Int { min: i32::MIN as i128, max: INT_MAX };
+const SIZE: Kind = Kind::Memory { min: 0, max: LONG_MAX as u64 };
+const TEXT: Kind = Kind::Text(Rule::Utf8);
+
+pub(super) static ROWS: &[Row] = &[
+    // Threads and process.
+    Row::accepted(
+        "io-threads",
+        Kind::Int { min: 1, max: 128 },
+        "1",
+        "Starling's workers are set with `threads`.",
+    )
+    .immutable(),
+    Row::accepted("io-threads-do-reads", Kind::Bool, "no", "Workers always read.").immutable(),
+    Row::accepted("always-show-logo", Kind::Bool, "no", "There is no logo.").immutable(),
+    Row::accepted("set-proc-title", Kind::Bool, "yes", "The process title is never changed.").immutable(),
+    Row::accepted(
+        "proc-title-template",
+        TEXT,
+        "{title} {listen-addr} {server-mode}",
+        "The process title is never changed.",
+    ),
+    Row::accepted(
+        "supervised",
+        Kind::Word(&["upstart", "systemd", "auto", "no"]),
+        "no",
+        "No supervisor is told.",
+    )
+    .immutable(),
+    Row::accepted("syslog-enabled", Kind::OnlyNo("syslog is"), "no", "Logs go to `logfile`.").immutable(),
+    Row::accepted("syslog-ident", TEXT, "redis", "Logs go to `logfile`.").immutable(),
+    Row::accepted(
+        "syslog-facility",
+        Kind::Word(&["user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"]),
+        "local0",
+        "Logs go to `logfile`.",
+    )
+    .immutable(),
+    Row::accepted("crash-log-enabled", Kind::Bool, "yes", "A crash prints what the Rust runtime prints."),
+    Row::accepted("crash-memcheck-enabled", Kind::Bool, "yes", "Memory is not tested after a crash."),
+    Row::accepted("use-exit-on-panic", Kind::Bool, "no", "A panic always unwinds.").hidden(),
+    Row::accepted("disable-thp", Kind::Bool, "yes", "Transparent huge pages are left as they are.")
+        .immutable(),
+    Row::accepted(
+        "oom-score-adj",
+        Kind::Word(&["no", "yes", "relative", "absolute"]),
+        "no",
+        "The kernel's score is left as it is.",
+    ),
+    Row::accepted(
+        "oom-score-adj-values",
+        Kind::Integers { count: 3, min: -2000, max: 2000 },
+        "0 200 800",
+        "The kernel's score is left as it is.",
+    ),
+    Row::accepted("server_cpulist", TEXT, "", "Threads are not pinned.").immutable().empty_is_unset(),
+    Row::accepted("bio_cpulist", TEXT, "", "Threads are not pinned.").immutable().empty_is_unset(),
+    Row::accepted("aof_rewrite_cpulist", TEXT, "", "Threads are not pinned.").immutable().empty_is_unset(),
+    Row::accepted("bgsave_cpulist", TEXT, "", "Threads are not pinned.").immutable().empty_is_unset(),
+    Row::accepted("jemalloc-bg-thread", Kind::Bool, "yes", "The allocator runs with its own defaults."),
+    Row::accepted("ignore-warnings", TEXT, "", "There are no start-up warnings to silence."),
+    Row::accepted("watchdog-period", COUNT, "0", "There is no watchdog.").hidden(),
+    Row::accepted(
+        "socket-mark-id",
+        Kind::Int { min: 0, max: u32::MAX as i128 },
+        "0",
+        "Sockets are not marked.",
+    )
+    .immutable(),
+    Row::accepted(
+        "bind-source-addr",
+        TEXT,
+        "",
+        "Outgoing connections start from the address that the system picks.",
+    )
+    .empty_is_unset(),
+    Row::accepted(
+        "shutdown-on-sigint",
+        Kind::Flags(&["default", "save", "nosave", "now", "force"]),
+        "default",
+        "SIGINT always does what `default` says.",
+    ),
+    Row::accepted(
+        "shutdown-on-sigterm",
+        Kind::Flags(&["default", "save", "nosave", "now", "force"]),
+        "default",
+        "SIGTERM always does what `default` says.",
+    ),
+    Row::accepted(
+        "enable-module-command",
+        Kind::Word(&["no", "yes", "local"]),
+        "no",
+        "There are no modules.",
+    )
+    .immutable(),
+    Row::accepted(
+        "loading-process-events-interval-bytes",
+        Kind::Int { min: 1024, max: INT_MAX },
+        "2097152",
+        "Other threads serve clients during a load.",
+    )
+    .hidden(),
+    // Users and clients.
+    Row::accepted(
+        "aclfile",
+        Kind::Text(Rule::OnlyEmpty("ACL files are")),
+        "",
+        "There is one user, the default one.",
+    )
+    .immutable(),
+    Row::accepted(
+        "acl-pubsub-default",
+        Kind::Word(&["allchannels", "resetchannels"]),
+        "resetchannels",
+        "There is one user, the default one.",
+    ),
+    Row::accepted("acllog-max-len", LONG, "128", "There is no ACL log."),
+    Row::accepted(
+        "maxmemory-clients",
+        Kind::MemoryOrPercent,
+        "0",
+        "Clients are bounded one by one, by the output and query buffer limits.",
+    ),
+    Row::accepted("tracking-table-max-keys", LONG, "1000000", "There is no client-side caching yet."),
+    // Watching the server.
+    Row::accepted(
+        "slowlog-log-slower-than",
+        Kind::Int { min: -1, max: LONG_MAX },
+        "10000",
+        "There is no slow log yet.",
+    ),
+    Row::accepted("slowlog-max-len", LONG, "128", "There is no slow log yet."),
+    Row::accepted("latency-monitor-threshold", LONG, "0", "There is no latency monitor yet."),
+    Row::accepted("latency-tracking", Kind::Bool, "yes", "There are no latency histograms yet."),
+    Row::accepted(
+        "latency-tracking-info-percentiles",
+        Kind::Percentiles,
+        "50 99 99.9",
+        "There are no latency histograms yet.",
+    ),
+    Row::accepted("notify-keyspace-events", Kind::Events, "", "There are no keyspace events yet."),
+    Row::accepted("busy-reply-threshold", LONG, "5000", "There are no scripts yet.")
+        .aliases(&["lua-time-limit"]),
+    // Memory.
+    Row::accepted("maxmemory-samples", Kind::Int { min: 1, max: INT_MAX }, "5", "There is no eviction yet."),
+    Row::accepted(
+        "maxmemory-eviction-tenacity",
+        Kind::Int { min: 0, max: 100 },
+        "10",
+        "There is no eviction yet.",
+    ),
+    Row::accepted("replica-ignore-maxmemory", Kind::Bool, "yes", "There is no eviction yet.")
+        .aliases(&["slave-ignore-maxmemory"]),
+    Row::accepted("activerehashing", Kind::Bool, "yes", "Tables grow at once, a small shard at a time."),
+    Row::accepted(
+        "activedefrag",
+        Kind::OnlyNo("active defragmentation is"),
+        "no",
+        "There is no defragmentation.",
+    ),
+    Row::accepted(
+        "active-defrag-ignore-bytes",
+        Kind::Memory { min: 1, max: LONG_MAX as u64 },
+        "100mb",
+        "There is no defragmentation.",
+    ),
+    Row::accepted(
+        "active-defrag-threshold-lower",
+        Kind::Int { min: 0, max: 1000 },
+        "10",
+        "There is no defragmentation.",
+    ),
+    Row::accepted(
+        "active-defrag-threshold-upper",
+        Kind::Int { min: 0, max: 1000 },
+        "100",
+        "There is no defragmentation.",
+    ),
+    Row::accepted(
+        "active-defrag-cycle-min",
+        Kind::Int { min: 1, max: 99 },
+        "1",
+        "There is no defragmentation.",
+    ),
+    Row::accepted(
+        "active-defrag-cycle-max",
+        Kind::Int { min: 1, max: 99 },
+        "25",
+        "There is no defragmentation.",
+    ),
+    Row::accepted(
+        "active-defrag-max-scan-fields",
+        Kind::Int { min: 1, max: LONG_MAX },
+        "1000",
+        "There is no defragmentation.",
+    ),
+    Row::accepted("lazyfree-lazy-eviction", Kind::Bool, "no", "Where memory is freed is not configurable."),
+    Row::accepted("lazyfree-lazy-expire", Kind::Bool, "no", "Where memory is freed is not configurable."),
+    Row::accepted("lazyfree-lazy-server-del", Kind::Bool, "no", "Where memory is freed is not configurable."),
+    Row::accepted("lazyfree-lazy-user-del", Kind::Bool, "no", "Where memory is freed is not configurable."),
+    Row::accepted("lazyfree-lazy-user-flush", Kind::Bool, "no", "Where memory is freed is not configurable."),
+    Row::accepted("replica-lazy-flush", Kind::Bool, "no", "Where memory is freed is not configurable.")
+        .aliases(&["slave-lazy-flush"]),
+    // Encodings of collections.
+    Row::accepted("hash-max-listpack-entries", LONG, "512", "Only strings exist yet.")
+        .aliases(&["hash-max-ziplist-entries"]),
+    Row::accepted("hash-max-listpack-value", SIZE, "64", "Only strings exist yet.")
+        .aliases(&["hash-max-ziplist-value"]),
+    Row::accepted("set-max-intset-entries", LONG, "512", "Only strings exist yet."),
+    Row::accepted("set-max-listpack-entries", LONG, "128", "Only strings exist yet."),
+    Row::accepted("set-max-listpack-value", SIZE, "64", "Only strings exist yet."),
+    Row::accepted("zset-max-listpack-entries", LONG, "128", "Only strings exist yet.")
+        .aliases(&["zset-max-ziplist-entries"]),
+    Row::accepted("zset-max-listpack-value", SIZE, "64", "Only strings exist yet.")
+        .aliases(&["zset-max-ziplist-value"]),
+    Row::accepted("list-max-listpack-size", ANY, "-2", "Only strings exist yet.")
+        .aliases(&["list-max-ziplist-size"]),
+    Row::accepted("list-compress-depth", COUNT, "0", "Only strings exist yet."),
+    Row::accepted("hll-sparse-max-bytes", SIZE, "3000", "Only strings exist yet."),
+    Row::accepted("stream-node-max-bytes", SIZE, "4096", "Only strings exist yet."),
+    Row::accepted("stream-node-max-entries", LONG, "100", "Only strings exist yet."),
+    Row::accepted(
+        "sanitize-dump-payload",
+        Kind::Word(&["no", "yes", "clients"]),
+        "no",
+        "Payloads are always checked.",
+    ),
+    // Snapshots and the append-only file.
+    Row::accepted("rdb-del-sync-files", Kind::Bool, "no", "Full syncs leave no file behind."),
+    Row::accepted(
+        "rdb-save-incremental-fsync",
+        Kind::Bool,
+        "yes",
+        "Snapshots are synced once, at their end.",
+    ),
+    Row::accepted(
+        "appendonly",
+        Kind::OnlyNo("the append-only file is"),
+        "no",
+        "There is no append-only file yet.",
+    )
+    .deny_loading(),
+    Row::accepted(
+        "appendfilename",
+        Kind::Text(Rule::BaseName("appendfilename", "filename")),
+        "appendonly.aof",
+        "There is no append-only file yet.",
+    )
+    .immutable(),
+    Row::accepted(
+        "appenddirname",
+        Kind::Text(Rule::BaseName("appenddirname", "dirname")),
+        "appendonlydir",
+        "There is no append-only file yet.",
+    )
+    .immutable(),
+    Row::accepted(
+        "appendfsync",
+        Kind::Word(&["everysec", "always", "no"]),
+        "everysec",
+        "There is no append-only file yet.",
+    ),
+    Row::accepted("no-appendfsync-on-rewrite", Kind::Bool, "no", "There is no append-only file yet."),
+    Row::accepted("auto-aof-rewrite-percentage", COUNT, "100", "There is no append-only file yet."),
+    Row::accepted("auto-aof-rewrite-min-size", SIZE, "64mb", "There is no append-only file yet."),
+    Row::accepted("aof-load-truncated", Kind::Bool, "yes", "There is no append-only file yet."),
+    Row::accepted("aof-use-rdb-preamble", Kind::Bool, "yes", "There is no append-only file yet."),
+    Row::accepted("aof-timestamp-enabled", Kind::Bool, "no", "There is no append-only file yet."),
+    Row::accepted("aof-rewrite-incremental-fsync", Kind::Bool, "yes", "There is no append-only file yet."),
+    Row::accepted("aof-disable-auto-gc", Kind::Bool, "no", "There is no append-only file yet."),
+    // Cluster.
+    Row::accepted("cluster-enabled", Kind::OnlyNo("cluster mode is"), "no", "There is no cluster mode.")
+        .immutable(),
+    Row::accepted("cluster-config-file", TEXT, "nodes.conf", "There is no cluster mode.").immutable(),
+    Row::accepted("cluster-node-timeout", LONG, "15000", "There is no cluster mode."),
+    Row::accepted("cluster-port", Kind::Int { min: 0, max: 65535 }, "0", "There is no cluster mode.")
+        .immutable(),
+    Row::accepted("cluster-announce-ip", TEXT, "", "There is no cluster mode.").empty_is_unset(),
+    Row::accepted("cluster-announce-hostname", TEXT, "", "There is no cluster mode.").empty_is_unset(),
+    Row::accepted("cluster-announce-human-nodename", TEXT, "", "There is no cluster mode.").empty_is_unset(),
+    Row::accepted(
+        "cluster-announce-port",
+        Kind::Int { min: 0, max: 65535 },
+        "0",
+        "There is no cluster mode.",
+    ),
+    Row::accepted(
+        "cluster-announce-tls-port",
+        Kind::Int { min: 0, max: 65535 },
+        "0",
+        "There is no cluster mode.",
+    ),
+    Row::accepted(
+        "cluster-announce-bus-port",
+        Kind::Int { min: 0, max: 65535 },
+        "0",
+        "There is no cluster mode.",
+    ),
+    Row::accepted("cluster-replica-validity-factor", COUNT, "10", "There is no cluster mode.")
+        .aliases(&["cluster-slave-validity-factor"]),
+    Row::accepted("cluster-replica-no-failover", Kind::Bool, "no", "There is no cluster mode.")
+        .aliases(&["cluster-slave-no-failover"]),
+    Row::accepted("cluster-migration-barrier", COUNT, "1", "There is no cluster mode."),
+    Row::accepted("cluster-require-full-coverage", Kind::Bool, "yes", "There is no cluster mode."),
+    Row::accepted("cluster-allow-replica-migration", Kind::Bool, "yes", "There is no cluster mode."),
+    Row::accepted("cluster-allow-reads-when-down", Kind::Bool, "no", "There is no cluster mode."),
+    Row::accepted("cluster-allow-pubsubshard-when-down", Kind::Bool, "yes", "There is no cluster mode."),
+    Row::accepted("cluster-link-sendbuf-limit", SIZE, "0", "There is no cluster mode."),
+    Row::accepted(
+        "cluster-preferred-endpoint-type",
+        Kind::Word(&["ip", "hostname", "unknown-endpoint"]),
+        "ip",
+        "There is no cluster mode.",
+    ),
+];
