@@ -3,9 +3,14 @@
 //!
 //! Always: nothing here knows a socket, a key's value or a command.
 
+mod big_natural;
 pub mod clock;
+pub mod double;
+mod float_literal;
 pub mod glob;
+mod grisu;
 pub mod hash;
 pub mod ids;
+pub mod long_double;
 pub mod number;
 pub mod random;
