@@ -22,6 +22,7 @@ mod list;
 mod live;
 mod load;
 mod path;
+mod rewrite;
 mod row;
 mod rows;
 mod units;
@@ -33,7 +34,7 @@ mod tests;
 
 pub use error::{ConfigError, RewriteError, SetError};
 pub use fields::Config;
-pub use live::{ConfigCache, Live};
+pub use live::{Apply, Asker, ConfigCache, Live};
 pub use load::{Origin, from_args, from_args_and_stdin};
 pub use row::{Effect, Row};
 pub use rows::{all as rows, find as find_row};

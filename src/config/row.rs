@@ -209,10 +209,13 @@ impl Row {
         self.kind.takes_several()
     }
 
+    /// The name, then the aliases.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
     /// Is this one of the row's names? Case does not matter, as everywhere in Redis' configuration.
     pub(super) fn spelling(&self, name: &[u8]) -> Option<&'static str> {
-        std::iter::once(self.name)
-            .chain(self.aliases.iter().copied())
-            .find(|spelling| spelling.as_bytes().eq_ignore_ascii_case(name))
+        self.names().find(|spelling| spelling.as_bytes().eq_ignore_ascii_case(name))
     }
 }
