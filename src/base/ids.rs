@@ -6,12 +6,13 @@
 use std::fmt;
 
 /// A database's number, as SELECT takes it. [`DbIndex::MAX`] is the largest one that the backlog can carry:
-/// 0xFFFF stands there for "the stream has no current database".
+/// the two values above it mean something else there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DbIndex(pub u16);
 
 impl DbIndex {
-    pub const MAX: DbIndex = DbIndex(0xFFFE);
+    /// The largest database number that is ever used.
+    pub const MAX: DbIndex = DbIndex(0xFFFD);
 }
 
 impl fmt::Display for DbIndex {

@@ -14,3 +14,4 @@ pub mod ids;
 pub mod long_double;
 pub mod number;
 pub mod random;
+pub mod sync;
