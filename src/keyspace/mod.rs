@@ -1,1 +1,15 @@
-//! (being written)
+//! The keyspace: databases of entries, sharded, each shard behind its own lock.
+//!
+//! ```text
+//!  Keyspace -> Db (dashmap) -> shard (lock, table, counters) -> Entry (one heap block per key)
+//!  Space: what one command sees of it: locked shards, lazy expiry, pre-images, watches
+//! ```
+//!
+//! Called by the command handlers through `Space`; by the snapshot walker, active expiry and SCAN shard by shard.
+//! Only this folder imports dashmap's shards, and only `entry` and `shard` hold unsafe code.
+
+pub mod db;
+pub mod entry;
+pub mod shard;
+pub mod space;
+pub mod watch;

@@ -1,1 +1,106 @@
-//! (being written)
+//! A session: what the server knows of one client, on the worker that serves it.
+//!
+//! Owned by the worker's connection; handlers of control commands change it. What other threads may see of it (CLIENT
+//! LIST, CLIENT KILL) is its `Client` record in the roster.
+//! Always: a session belongs to one worker and is never shared.
+
+pub mod client;
+pub mod roster;
+
+use std::sync::Arc;
+
+use crate::base::ids::DbIndex;
+use crate::keyspace::watch::WatchFlag;
+use crate::session::client::Client;
+
+/// CLIENT REPLY.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ReplyMode {
+    #[default]
+    On,
+    Off,
+    /// SKIP was said: the next command's reply is swallowed.
+    SkipNext,
+    /// The command that is running is the skipped one.
+    Skipping,
+}
+
+/// A command waiting for EXEC. `command` is its id in the command table.
+#[derive(Debug)]
+pub struct Queued {
+    pub command: u16,
+    pub words: Vec<Vec<u8>>,
+}
+
+/// Between MULTI and EXEC.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    pub queue: Vec<Queued>,
+    /// A command was refused while queueing: EXEC will answer EXECABORT.
+    pub is_broken: bool,
+}
+
+/// A key under WATCH.
+#[derive(Debug)]
+pub struct Watched {
+    pub db: DbIndex,
+    pub key: Vec<u8>,
+    /// It was already past its deadline when WATCH was said, so that its disappearance is no change.
+    pub was_expired: bool,
+}
+
+/// What a replica told about itself with REPLCONF before its PSYNC.
+#[derive(Debug, Default, Clone)]
+pub struct ReplicaTraits {
+    pub listening_port: u16,
+    pub ip_address: Vec<u8>,
+    /// `capa eof`: accepts the RDB without a length in front.
+    pub eof: bool,
+    /// `capa psync2`: understands `+CONTINUE <replid>`.
+    pub psync2: bool,
+    /// `version` as Valkey sends it, `(major << 16) | (minor << 8) | patch`; 0 if unknown.
+    pub version: u32,
+    /// `rdb-only`: wants the RDB and no stream.
+    pub rdb_only: bool,
+}
+
+/// One client's state.
+pub struct Session {
+    pub client: Arc<Client>,
+    pub db: DbIndex,
+    pub resp3: bool,
+    pub authenticated: bool,
+    pub reply_mode: ReplyMode,
+    pub transaction: Option<Box<Transaction>>,
+    pub watched: Vec<Watched>,
+    pub watch_flag: Option<Arc<WatchFlag>>,
+    pub replica: Option<Box<ReplicaTraits>>,
+    /// Offset of the stream behind this client's last write, for WAIT.
+    pub last_write_offset: u64,
+}
+
+impl Session {
+    pub fn new(client: Arc<Client>, authenticated: bool) -> Session {
+        Session {
+            client,
+            db: DbIndex(0),
+            resp3: false,
+            authenticated,
+            reply_mode: ReplyMode::On,
+            transaction: None,
+            watched: Vec::new(),
+            watch_flag: None,
+            replica: None,
+            last_write_offset: 0,
+        }
+    }
+
+    pub fn in_transaction(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    /// The flag that changes of watched keys set; made on the first WATCH.
+    pub fn watch_flag(&mut self) -> &Arc<WatchFlag> {
+        self.watch_flag.get_or_insert_default()
+    }
+}

@@ -1,0 +1,100 @@
+//! Which keys a request names, read off its row: for locks, for COMMAND GETKEYS, for access rules.
+//!
+//! Called by the dispatcher before a handler runs. Always: what is found here covers every key that the handler touches;
+//! arguments that make no sense (a key count that is no number) yield no keys, and the handler then fails on them.
+
+use crate::base::ids::DbIndex;
+use crate::base::number::parse_i64;
+use crate::commands::spec::{Args, Keys};
+
+/// Argument indexes of a command's keys.
+pub fn positions(keys: Keys, args: &Args<'_>) -> Vec<usize> {
+    match keys {
+        Keys::None => Vec::new(),
+        Keys::Range { first, last, step } => {
+            let argc = args.len() as i64;
+            let last = if last < 0 { argc + i64::from(last) } else { i64::from(last) };
+            (first as i64..=last.min(argc - 1)).step_by(step).map(|index| index as usize).collect()
+        }
+        Keys::Counted { at } => {
+            let count = args.opt(at).and_then(parse_i64).unwrap_or(0);
+            let room = args.len().saturating_sub(at + 1) as i64;
+            if count < 1 || count > room {
+                return Vec::new();
+            }
+            (at + 1..=at + count as usize).collect()
+        }
+        Keys::OtherDb { pair } => (1..if pair { 3 } else { 2 }).filter(|index| *index < args.len()).collect(),
+    }
+}
+
+/// Calls `found` with every (database, key) that has to be locked.
+pub fn each<'a>(
+    keys: Keys,
+    args: &Args<'a>,
+    db: DbIndex,
+    databases: usize,
+    mut found: impl FnMut(DbIndex, &'a [u8]),
+) {
+    for index in positions(keys, args) {
+        found(db, args.get(index));
+    }
+    if let Keys::OtherDb { pair } = keys
+        && let Some(other) = other_db(pair, args, databases)
+    {
+        found(other, args.get(if pair { 2 } else { 1 }));
+    }
+}
+
+/// The database that MOVE or COPY names, if it names a valid one.
+fn other_db(pair: bool, args: &Args<'_>, databases: usize) -> Option<DbIndex> {
+    let index = if pair {
+        // COPY source destination [DB n] [REPLACE]: the last DB counts.
+        (3..args.len()).rev().find(|index| args.is(*index, "db"))? + 1
+    } else {
+        2
+    };
+    let db = args.opt(index).and_then(parse_i64)?;
+    (0..databases as i64).contains(&db).then_some(DbIndex(db as u16))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{each, positions};
+    use crate::base::ids::DbIndex;
+    use crate::commands::spec::{Args, Keys};
+
+    fn check(keys: Keys, request: &str, expected: &[usize]) {
+        let words: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
+        assert_eq!(positions(keys, &Args::borrowed(&words, None)), expected, "{request}");
+    }
+
+    #[test]
+    fn keys_are_found_where_the_row_says() {
+        check(Keys::None, "ping", &[]);
+        check(Keys::ONE, "get a", &[1]);
+        check(Keys::ALL, "del a b c", &[1, 2, 3]);
+        check(Keys::PAIRS, "mset a 1 b 2", &[1, 3]);
+        check(Keys::PAIRS, "mset a 1 b", &[1, 3]);
+        check(Keys::Counted { at: 1 }, "lmpop 2 a b left", &[2, 3]);
+        check(Keys::Counted { at: 1 }, "lmpop x a b left", &[]);
+        check(Keys::Counted { at: 1 }, "lmpop 9 a b left", &[]);
+    }
+
+    #[test]
+    fn move_and_copy_lock_their_key_in_the_other_database_too() {
+        let check = |pair, request: &str, expected: &[(u16, &str)]| {
+            let words: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
+            let mut found = Vec::new();
+            let args = Args::borrowed(&words, None);
+            each(Keys::OtherDb { pair }, &args, DbIndex(1), 16, |db, key| {
+                found.push((db.0, std::str::from_utf8(key).expect("ascii")));
+            });
+            assert_eq!(found, expected, "{request}");
+        };
+        check(false, "move k 3", &[(1, "k"), (3, "k")]);
+        check(false, "move k 99", &[(1, "k")]);
+        check(true, "copy a b", &[(1, "a"), (1, "b")]);
+        check(true, "copy a b replace db 2", &[(1, "a"), (1, "b"), (2, "b")]);
+    }
+}

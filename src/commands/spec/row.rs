@@ -1,0 +1,167 @@
+//! A row: everything that is fixed about one command, in one place.
+//!
+//! Rows are constants beside their handlers (`commands/<group>/`), gathered in `commands::ALL`. Dispatch, arity errors,
+//! key extraction, COMMAND and its subcommands and the docs list all read the rows and nothing else.
+//! Always: a handler touches only keys that its row's key specs name, for those are the ones that are locked.
+
+use crate::commands::spec::{Args, Control, Ctx, Effect, Failure};
+
+/// What a command is, as `COMMAND INFO` shows it and as the dispatcher's gates use it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Flags(pub u32);
+
+impl Flags {
+    pub const WRITE: Flags = Flags(1);
+    pub const READONLY: Flags = Flags(1 << 1);
+    /// May grow memory: refused when out of memory.
+    pub const DENYOOM: Flags = Flags(1 << 2);
+    pub const ADMIN: Flags = Flags(1 << 3);
+    pub const PUBSUB: Flags = Flags(1 << 4);
+    pub const NOSCRIPT: Flags = Flags(1 << 5);
+    pub const BLOCKING: Flags = Flags(1 << 6);
+    /// Works while a data set is being loaded.
+    pub const LOADING: Flags = Flags(1 << 7);
+    /// Works on a replica that has lost its primary and must not serve stale data.
+    pub const STALE: Flags = Flags(1 << 8);
+    pub const SKIP_MONITOR: Flags = Flags(1 << 9);
+    pub const SKIP_SLOWLOG: Flags = Flags(1 << 10);
+    pub const ASKING: Flags = Flags(1 << 11);
+    pub const FAST: Flags = Flags(1 << 12);
+    /// Works before AUTH.
+    pub const NO_AUTH: Flags = Flags(1 << 13);
+    pub const MAY_REPLICATE: Flags = Flags(1 << 14);
+    pub const NO_ASYNC_LOADING: Flags = Flags(1 << 15);
+    /// Refused inside MULTI.
+    pub const NO_MULTI: Flags = Flags(1 << 16);
+    pub const ALLOW_BUSY: Flags = Flags(1 << 17);
+    /// The key positions cannot be read off the specs alone.
+    pub const MOVABLE_KEYS: Flags = Flags(1 << 18);
+
+    pub const fn and(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+
+    #[inline]
+    pub const fn has(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// `flags(&[Flags::WRITE, Flags::FAST])` in a constant.
+pub const fn flags(list: &[Flags]) -> Flags {
+    let mut all = 0;
+    let mut i = 0;
+    while i < list.len() {
+        all |= list[i].0;
+        i += 1;
+    }
+    Flags(all)
+}
+
+/// Where a command's keys are among its arguments (0 is the command's name).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Keys {
+    None,
+    /// `last` counts from the end if negative (-1 is the last argument); every `step`th is a key.
+    Range { first: usize, last: i32, step: usize },
+    /// The argument at `at` says how many keys follow it.
+    Counted { at: usize },
+    /// The key at `first` (and the next one if `pair`), and possibly the same key in another database, named
+    /// by the arguments: MOVE, COPY. See `commands::spec::keys`.
+    OtherDb { pair: bool },
+}
+
+impl Keys {
+    pub const ONE: Keys = Keys::Range { first: 1, last: 1, step: 1 };
+    pub const TWO: Keys = Keys::Range { first: 1, last: 2, step: 1 };
+    pub const ALL: Keys = Keys::Range { first: 1, last: -1, step: 1 };
+    pub const PAIRS: Keys = Keys::Range { first: 1, last: -1, step: 2 };
+}
+
+/// How a key spec of COMMAND INFO describes the access: flags such as `RO`, `access`, `update`, in Redis 7's words.
+pub type KeyAccess = &'static [&'static str];
+
+/// The groups of COMMAND DOCS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Group {
+    Connection,
+    Generic,
+    Pubsub,
+    Server,
+    String,
+    Transactions,
+}
+
+impl Group {
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::Connection => "connection",
+            Group::Generic => "generic",
+            Group::Pubsub => "pubsub",
+            Group::Server => "server",
+            Group::String => "string",
+            Group::Transactions => "transactions",
+        }
+    }
+}
+
+/// How a command runs.
+#[derive(Clone, Copy)]
+pub enum Run {
+    /// On its own keys, whose shards are locked.
+    Keyed(fn(&mut Ctx<'_, '_>) -> Result<Effect, Failure>),
+    /// On any keys, without a lock held at the start: walks shard by shard (KEYS, SCAN, DBSIZE, RANDOMKEY).
+    Walk(fn(&mut Ctx<'_, '_>) -> Result<Effect, Failure>),
+    /// On the whole keyspace while all other threads stand still (FLUSHALL, SWAPDB).
+    Whole(fn(&mut Ctx<'_, '_>, &mut Control<'_>) -> Result<Effect, Failure>),
+    /// On the session and the server, without the keyspace.
+    Control(fn(&Args<'_>, &mut Control<'_>) -> Result<(), Failure>),
+    /// Only its subcommands run.
+    Container,
+}
+
+/// One command, or one subcommand of a container.
+pub struct Row {
+    /// In lower case, as COMMAND INFO shows it; a subcommand's own word only.
+    pub name: &'static str,
+    /// Number of arguments with the name; negative means at least that many. A subcommand counts its container's name too.
+    pub arity: i32,
+    pub flags: Flags,
+    pub keys: Keys,
+    pub access: KeyAccess,
+    /// Categories of the access control list beyond those that the flags imply, without `@`.
+    pub categories: &'static [&'static str],
+    pub tips: &'static [&'static str],
+    pub group: Group,
+    /// First Redis version that has it.
+    pub since: &'static str,
+    pub summary: &'static str,
+    pub complexity: &'static str,
+    pub subcommands: &'static [Row],
+    pub run: Run,
+}
+
+impl Row {
+    /// For struct update: a row names only what differs.
+    pub const BASE: Row = Row {
+        name: "",
+        arity: 1,
+        flags: Flags(0),
+        keys: Keys::None,
+        access: &[],
+        categories: &[],
+        tips: &[],
+        group: Group::Generic,
+        since: "1.0.0",
+        summary: "",
+        complexity: "O(1)",
+        subcommands: &[],
+        run: Run::Container,
+    };
+
+    pub fn accepts(&self, argc: usize) -> bool {
+        let argc = argc as i64;
+        let arity = i64::from(self.arity);
+        if arity >= 0 { argc == arity } else { argc >= -arity }
+    }
+}

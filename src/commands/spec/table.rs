@@ -1,0 +1,139 @@
+//! The table: from a command's name, in any case, to its row, in a few nanoseconds.
+//!
+//! Built once from the lists of the command groups (`commands::ALL`); read by dispatch, COMMAND, INFO, CLIENT LIST.
+//! Always: an id names the same command for the life of the process; ids are dense, subcommands included.
+
+use std::sync::LazyLock;
+
+use crate::commands::spec::{Row, Run};
+
+/// A command's place in the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CommandId(pub u16);
+
+/// A row with what is derived from its place.
+pub struct Command {
+    pub id: CommandId,
+    pub row: &'static Row,
+    /// `get`, `client|list`.
+    pub full_name: &'static str,
+    /// The subcommands of a container.
+    pub subcommands: Vec<CommandId>,
+    pub container: Option<CommandId>,
+}
+
+/// All commands, by name.
+pub struct Table {
+    commands: Vec<Command>,
+    /// Open addressing over top-level names; 0 is empty, otherwise the id plus one.
+    slots: Box<[u16; SLOTS]>,
+}
+
+/// Four times the commands of Redis, so that a look-up seldom meets a second name.
+const SLOTS: usize = 2048;
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(crate::commands::ALL));
+
+/// The table of this program.
+#[inline]
+pub fn table() -> &'static Table {
+    &TABLE
+}
+
+impl Table {
+    fn new(groups: &[&'static [Row]]) -> Table {
+        let mut table = Table { commands: Vec::new(), slots: Box::new([0; SLOTS]) };
+        for row in groups.iter().copied().flatten() {
+            let id = table.add(row, row.name, None);
+            for sub in row.subcommands {
+                let full_name = Box::leak(format!("{}|{}", row.name, sub.name).into_boxed_str());
+                let sub_id = table.add(sub, full_name, Some(id));
+                table.commands[id.0 as usize].subcommands.push(sub_id);
+            }
+            let mut slot = slot_of(row.name.as_bytes());
+            while table.slots[slot] != 0 {
+                slot = (slot + 1) % SLOTS;
+            }
+            table.slots[slot] = id.0 + 1;
+        }
+        table
+    }
+
+    fn add(&mut self, row: &'static Row, full_name: &'static str, container: Option<CommandId>) -> CommandId {
+        let id = CommandId(u16::try_from(self.commands.len()).expect("fewer than 65,536 rows"));
+        self.commands.push(Command { id, row, full_name, subcommands: Vec::new(), container });
+        id
+    }
+
+    #[inline]
+    pub fn get(&self, id: CommandId) -> &Command {
+        &self.commands[id.0 as usize]
+    }
+
+    /// All commands and subcommands.
+    pub fn iter(&self) -> impl Iterator<Item = &Command> {
+        self.commands.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// A top-level command by its name in any case.
+    #[inline]
+    pub fn lookup(&self, name: &[u8]) -> Option<&Command> {
+        let mut slot = slot_of(name);
+        loop {
+            let id = self.slots[slot];
+            if id == 0 {
+                return None;
+            }
+            let command = &self.commands[id as usize - 1];
+            if command.row.name.len() == name.len()
+                && command.row.name.as_bytes().eq_ignore_ascii_case(name)
+            {
+                return Some(command);
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+    }
+
+    /// A subcommand of a container by its word in any case.
+    pub fn subcommand(&self, container: &Command, word: &[u8]) -> Option<&Command> {
+        debug_assert!(matches!(container.row.run, Run::Container));
+        let mut subcommands = container.subcommands.iter().map(|id| self.get(*id));
+        subcommands.find(|command| command.row.name.as_bytes().eq_ignore_ascii_case(word))
+    }
+}
+
+/// Mixes the length with the first eight letters, lower-cased by setting bit 5 of each byte.
+#[inline]
+fn slot_of(name: &[u8]) -> usize {
+    let mut word = [0x20u8; 8];
+    let len = name.len().min(8);
+    word[..len].copy_from_slice(&name[..len]);
+    let letters = u64::from_le_bytes(word) | 0x2020_2020_2020_2020;
+    let last = name.last().map_or(0, |byte| u64::from(byte | 0x20));
+    let mixed = (letters ^ (name.len() as u64) << 3 ^ last << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 53) as usize % SLOTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::table;
+
+    #[test]
+    fn every_row_is_found_by_its_name_in_any_case() {
+        for command in table().iter().filter(|command| command.container.is_none()) {
+            let lower = table().lookup(command.row.name.as_bytes()).expect("listed");
+            let upper = table().lookup(command.row.name.to_ascii_uppercase().as_bytes()).expect("listed");
+            assert_eq!((lower.id, upper.id), (command.id, command.id), "{}", command.full_name);
+        }
+        assert!(table().lookup(b"no-such-command").is_none());
+        assert!(table().lookup(b"").is_none());
+    }
+}

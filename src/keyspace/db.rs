@@ -1,0 +1,148 @@
+//! One database: a dashmap of many small shards, of which this layer uses the shards themselves (`raw-api`).
+//!
+//! `Keyspace` is the set of databases that is current; FLUSHALL, SWAPDB and a full sync replace it as a whole while
+//! all threads stand still (`exec::barrier`), so that a snapshot that is under way keeps walking the old one.
+//! Called by `space`, the walker, expiry, INFO.
+//! Always: a key's shard depends on its hash alone; locks are taken in ascending (database, shard) order.
+
+use std::hash::{BuildHasher, DefaultHasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use dashmap::DashMap;
+
+use crate::base::ids::DbIndex;
+use crate::keyspace::entry::Entry;
+use crate::keyspace::shard::{ShardGuard, Side, prefetch};
+
+/// Shards of database 0: enough that a table's growth (which rehashes one shard at once) stays below a tenth of a
+/// millisecond at tens of millions of keys. More would outgrow the cache: 128 + 24 bytes each.
+pub const SHARDS_MAIN: usize = 4096;
+/// Shards of every other database, which seldom hold much.
+pub const SHARDS_OTHER: usize = 256;
+
+/// dashmap wants a hasher; the keyspace hashes by itself (`base::hash`) and only uses the shards.
+#[derive(Clone, Default)]
+pub struct Unused;
+
+impl BuildHasher for Unused {
+    type Hasher = DefaultHasher;
+    fn build_hasher(&self) -> DefaultHasher {
+        DefaultHasher::new()
+    }
+}
+
+/// A database's identity, which stays with its data through SWAPDB.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct DbId(pub u64);
+
+/// Source of `DbId`s: any thread adds (Relaxed); publishes nothing.
+static NEXT_DB: AtomicU64 = AtomicU64::new(1);
+
+pub struct Db {
+    map: DashMap<Entry, (), Unused>,
+    sides: Box<[Side]>,
+    id: DbId,
+}
+
+impl Db {
+    /// `shards` must be a power of two of at least 2.
+    pub fn new(shards: usize) -> Db {
+        assert!(shards.is_power_of_two() && shards >= 2);
+        let map = DashMap::with_capacity_and_hasher_and_shard_amount(0, Unused, shards);
+        let sides = (0..shards).map(|_| Side::new()).collect();
+        Db { map, sides, id: DbId(NEXT_DB.fetch_add(1, Relaxed)) }
+    }
+
+    pub fn id(&self) -> DbId {
+        self.id
+    }
+
+    pub fn shard_count(&self) -> usize {
+        self.sides.len()
+    }
+
+    /// Bits 32 and up choose the shard: hashbrown uses the lowest bits for the bucket and the highest seven as tag.
+    #[inline]
+    pub fn shard_of(&self, hash: u64) -> usize {
+        (hash >> 32) as usize & (self.sides.len() - 1)
+    }
+
+    #[inline]
+    pub fn lock(&self, shard: usize) -> ShardGuard<'_> {
+        ShardGuard::lock(&self.map.shards()[shard], &self.sides[shard])
+    }
+
+    /// What is known of a shard without its lock.
+    pub fn side(&self, shard: usize) -> &Side {
+        &self.sides[shard]
+    }
+
+    /// Asks for the cache lines of a shard's lock and table header.
+    #[inline]
+    pub fn prefetch_shard(&self, shard: usize) {
+        prefetch((&raw const self.map.shards()[shard]).cast());
+    }
+
+    /// Number of keys, expired ones that nobody has met yet included (as DBSIZE counts).
+    pub fn len(&self) -> usize {
+        self.sides.iter().map(Side::keys).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of keys with a deadline.
+    pub fn expires(&self) -> usize {
+        self.sides.iter().map(Side::expires).sum()
+    }
+}
+
+/// All databases, in the order of their numbers.
+pub struct Keyspace {
+    dbs: Box<[Arc<Db>]>,
+}
+
+impl Keyspace {
+    pub fn new(databases: usize) -> Keyspace {
+        Keyspace { dbs: (0..databases).map(|index| Arc::new(empty_db(index))).collect() }
+    }
+
+    #[inline]
+    pub fn db(&self, index: DbIndex) -> &Arc<Db> {
+        &self.dbs[index.0 as usize]
+    }
+
+    pub fn databases(&self) -> usize {
+        self.dbs.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (DbIndex, &Arc<Db>)> {
+        self.dbs.iter().enumerate().map(|(index, db)| (DbIndex(index as u16), db))
+    }
+
+    pub fn keys(&self) -> usize {
+        self.dbs.iter().map(|db| db.len()).sum()
+    }
+
+    /// The same databases but for `emptied`, which start anew.
+    pub fn with_empty(&self, emptied: impl Fn(DbIndex) -> bool) -> Keyspace {
+        let fresh = |(index, db): (DbIndex, &Arc<Db>)| {
+            // An empty database is kept, so that FLUSHALL in a loop costs nothing.
+            if emptied(index) && !db.is_empty() { Arc::new(empty_db(index.0 as usize)) } else { db.clone() }
+        };
+        Keyspace { dbs: self.iter().map(fresh).collect() }
+    }
+
+    /// The same databases with two of them exchanged.
+    pub fn with_swapped(&self, a: DbIndex, b: DbIndex) -> Keyspace {
+        let mut dbs = self.dbs.clone();
+        dbs.swap(a.0 as usize, b.0 as usize);
+        Keyspace { dbs }
+    }
+}
+
+fn empty_db(index: usize) -> Db {
+    Db::new(if index == 0 { SHARDS_MAIN } else { SHARDS_OTHER })
+}

@@ -1,0 +1,83 @@
+//! A client's record: what all threads may see of a session (CLIENT LIST, CLIENT KILL, INFO).
+//!
+//! Written by the worker that owns the session, with relaxed stores once per batch; read by whoever lists clients.
+//! Always: the values are recent, not exact; nothing but display and selection depends on them.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU32, AtomicU64};
+
+use crate::base::ids::UnixMs;
+
+/// What the user named this client.
+#[derive(Default, Debug, Clone)]
+pub struct Names {
+    pub name: Vec<u8>,
+    pub lib_name: Vec<u8>,
+    pub lib_ver: Vec<u8>,
+    pub user: Vec<u8>,
+}
+
+/// One client. All atomics: stored Relaxed by its worker, loaded Relaxed by anyone, publishing nothing else.
+#[derive(Debug)]
+pub struct Client {
+    pub id: u64,
+    pub addr: String,
+    pub laddr: String,
+    pub fd: i32,
+    /// The worker that serves it.
+    pub worker: usize,
+    pub is_unix: bool,
+    pub created: UnixMs,
+    pub names: Mutex<Names>,
+    pub db: AtomicU16,
+    pub resp3: AtomicBool,
+    /// Unix ms of the last request.
+    pub last_request: AtomicI64,
+    /// Command table id of the last command; `u16::MAX` before the first.
+    pub last_command: AtomicU16,
+    /// Commands queued in MULTI; -1 outside.
+    pub queued: AtomicI64,
+    pub watching: AtomicU32,
+    pub is_replica: AtomicBool,
+    pub is_blocked: AtomicBool,
+    pub is_no_evict: AtomicBool,
+    pub is_no_touch: AtomicBool,
+    /// Bytes of requests not parsed yet, and of replies not sent yet.
+    pub query_bytes: AtomicU64,
+    pub reply_bytes: AtomicU64,
+}
+
+impl Client {
+    pub fn new(
+        id: u64,
+        addr: String,
+        laddr: String,
+        fd: i32,
+        worker: usize,
+        is_unix: bool,
+        now: UnixMs,
+    ) -> Client {
+        Client {
+            id,
+            addr,
+            laddr,
+            fd,
+            worker,
+            is_unix,
+            created: now,
+            names: Mutex::new(Names { user: b"default".to_vec(), ..Names::default() }),
+            db: AtomicU16::new(0),
+            resp3: AtomicBool::new(false),
+            last_request: AtomicI64::new(now.0),
+            last_command: AtomicU16::new(u16::MAX),
+            queued: AtomicI64::new(-1),
+            watching: AtomicU32::new(0),
+            is_replica: AtomicBool::new(false),
+            is_blocked: AtomicBool::new(false),
+            is_no_evict: AtomicBool::new(false),
+            is_no_touch: AtomicBool::new(false),
+            query_bytes: AtomicU64::new(0),
+            reply_bytes: AtomicU64::new(0),
+        }
+    }
+}
