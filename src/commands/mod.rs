@@ -1,1 +1,12 @@
-//! (being written)
+//! What commands mean: one folder a group, in each the rows and their handlers, one file per verb family.
+//!
+//! Read by the command table (`spec::table`), through which everything else finds them.
+//! Always: adding a command is adding a row and a handler in one file here, and nothing anywhere else.
+
+pub mod spec;
+pub mod string;
+
+use crate::commands::spec::Row;
+
+/// The rows of all groups.
+pub const ALL: &[&[Row]] = &[string::get_set::ROWS];

@@ -1,1 +1,17 @@
-//! (being written)
+//! Run it: from a parsed request to a reply and its place in the stream.
+//!
+//! ```text
+//!  batch -> executor (gates, locks, handler, commit)       engine: what all executors share
+//!           transaction (EXEC, WATCH)                      barrier: the moments at which nobody runs a command
+//! ```
+//!
+//! Called by the workers (`server::worker`), by the link, which applies a primary's stream, and by active expiry.
+//! Always: a handler never sees a socket, and nothing below this layer knows the backlog.
+
+pub mod barrier;
+pub mod commit;
+pub mod engine;
+pub mod executor;
+pub mod gates;
+pub mod stats;
+pub mod transaction;

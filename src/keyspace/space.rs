@@ -79,6 +79,15 @@ pub struct Tally {
     pub expired: u64,
 }
 
+impl Tally {
+    pub fn add(&mut self, other: Tally) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.dirty += other.dirty;
+        self.expired += other.expired;
+    }
+}
+
 /// The locked keys of one command or transaction.
 pub struct Space<'a> {
     keyspace: &'a Keyspace,
@@ -238,6 +247,16 @@ impl<'a> Space<'a> {
         self.expired.push((at.db, key.to_vec()));
         self.tally.expired += 1;
         self.after_change(at.db, key);
+    }
+
+    /// Is `key` there although its deadline has passed? Deletes nothing.
+    pub fn is_past_deadline(&mut self, db: DbIndex, key: &[u8]) -> bool {
+        let now = self.around.now;
+        let hash = self.hash(key);
+        let at = ShardRef { db, shard: self.keyspace.db(db).shard_of(hash) };
+        let guard = self.guard(at);
+        let deadline = guard.find(hash, key).and_then(|found| guard.get(found).deadline());
+        deadline.is_some_and(|deadline| deadline < now)
     }
 
     /// Deletes `key` if its deadline has passed, whoever asks: active expiry on a primary.

@@ -5,6 +5,7 @@
 
 use crate::base::number::parse_i64;
 use crate::commands::spec::Failure;
+use crate::resp::batch::Request;
 
 /// Where the words come from: the batch that the parser filled, or owned words (a queued or replicated command).
 #[derive(Clone, Copy)]
@@ -18,7 +19,7 @@ pub struct Args<'a> {
 enum Words<'a> {
     Borrowed(&'a [&'a [u8]]),
     Owned(&'a [Vec<u8>]),
-    Parsed { batch: &'a crate::resp::parser::Batch, buf: &'a [u8], command: &'a crate::resp::parser::Command },
+    Parsed(Request<'a>),
 }
 
 impl<'a> Args<'a> {
@@ -31,13 +32,9 @@ impl<'a> Args<'a> {
     }
 
     #[inline]
-    pub fn parsed(
-        batch: &'a crate::resp::parser::Batch,
-        buf: &'a [u8],
-        command: &'a crate::resp::parser::Command,
-    ) -> Args<'a> {
-        let verbatim = if command.inline { None } else { Some(&buf[command.start..command.end]) };
-        Args { words: Words::Parsed { batch, buf, command }, verbatim }
+    pub fn parsed(request: Request<'a>) -> Args<'a> {
+        let verbatim = if request.inline { None } else { Some(request.raw) };
+        Args { words: Words::Parsed(request), verbatim }
     }
 
     #[inline]
@@ -45,7 +42,7 @@ impl<'a> Args<'a> {
         match self.words {
             Words::Borrowed(words) => words.len(),
             Words::Owned(words) => words.len(),
-            Words::Parsed { command, .. } => command.argc as usize,
+            Words::Parsed(request) => request.argc(),
         }
     }
 
@@ -59,7 +56,7 @@ impl<'a> Args<'a> {
         match self.words {
             Words::Borrowed(words) => words[index],
             Words::Owned(words) => &words[index],
-            Words::Parsed { batch, buf, command } => batch.arg(buf, command.first_arg as usize + index),
+            Words::Parsed(request) => request.arg(index),
         }
     }
 

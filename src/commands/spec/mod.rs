@@ -67,3 +67,13 @@ pub enum Next {
     /// The socket leaves the worker for a replica sender (PSYNC, SYNC).
     BecomeReplica,
 }
+
+impl Next {
+    /// What becomes of the connection after a transaction: closing wins, waiting and leaving are not for transactions.
+    pub fn or(self, other: Next) -> Next {
+        match (self, other) {
+            (Next::Close, _) | (_, Next::Close) => Next::Close,
+            (_, Next::Continue | Next::Block | Next::BecomeReplica) => Next::Continue,
+        }
+    }
+}

@@ -105,6 +105,9 @@ impl Group {
     }
 }
 
+/// A handler on the whole keyspace and the server.
+pub type WholeHandler = fn(&mut Ctx<'_, '_>, &mut Control<'_>) -> Result<Effect, Failure>;
+
 /// How a command runs.
 #[derive(Clone, Copy)]
 pub enum Run {
@@ -113,9 +116,13 @@ pub enum Run {
     /// On any keys, without a lock held at the start: walks shard by shard (KEYS, SCAN, DBSIZE, RANDOMKEY).
     Walk(fn(&mut Ctx<'_, '_>) -> Result<Effect, Failure>),
     /// On the whole keyspace while all other threads stand still (FLUSHALL, SWAPDB).
-    Whole(fn(&mut Ctx<'_, '_>, &mut Control<'_>) -> Result<Effect, Failure>),
+    Whole(WholeHandler),
     /// On the session and the server, without the keyspace.
     Control(fn(&Args<'_>, &mut Control<'_>) -> Result<(), Failure>),
+    /// EXEC itself: takes the locks of everything that is queued.
+    Exec,
+    /// WATCH: registers under the locks of its keys.
+    Watch,
     /// Only its subcommands run.
     Container,
 }

@@ -1,0 +1,206 @@
+//! The engine: what all threads that run commands share.
+//!
+//! ```text
+//!            Engine (one)                                    View (one per executor)
+//!  keyspace, backlog, snapshot, role  --generation changed-->  plain copies, no atomics on the hot path
+//! ```
+//!
+//! Built by `server::boot`. Workers, the link and active expiry each hold an `Executor`, which works on a `View` of it.
+//! Always: keyspace, backlog, snapshot and role change only while the world stands still (`barrier`), and every change
+//! bumps `generation`; so between two checkpoints an executor's view is the truth.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+
+use crate::backlog::Backlog;
+use crate::base::ids::UnixMs;
+use crate::commands::spec::Host;
+use crate::config::{Config, Live};
+use crate::exec::barrier::Barrier;
+use crate::exec::stats::Statistics;
+use crate::keyspace::db::Keyspace;
+use crate::keyspace::entry::Stamp;
+use crate::keyspace::space::PreImages;
+use crate::keyspace::watch::WatchTable;
+use crate::session::roster::Roster;
+
+/// The snapshot that is being walked.
+pub struct ActiveSnapshot {
+    pub pre_images: Box<dyn PreImages>,
+}
+
+/// Shared by all executors.
+pub struct Engine {
+    pub config: Arc<Live>,
+    pub barrier: Arc<Barrier>,
+    pub watches: WatchTable,
+    pub roster: Roster,
+    pub statistics: Statistics,
+    pub started: UnixMs,
+    keyspace: ArcSwap<Keyspace>,
+    /// The stream, if anybody follows or has followed recently.
+    backlog: ArcSwapOption<Backlog>,
+    snapshot: ArcSwapOption<ActiveSnapshot>,
+    /// The stamp of the last cut. Written while the world stands still, read by executors as they refresh their view.
+    stamp: AtomicU32,
+    /// Bumped (Release) after each change above and of the configuration; read (Acquire) by executors between batches:
+    /// who sees the new number sees the change.
+    generation: AtomicU64,
+    /// Are we a replica? Written while the world stands still, with a bump of `generation`; read when views refresh.
+    is_replica: AtomicBool,
+    /// Is the link to our primary down (with MASTERDOWN for clients if so configured)? Written by the link, with a bump.
+    is_link_down: AtomicBool,
+    /// Is a data set being loaded in place? Written by the loader, with a bump.
+    is_loading: AtomicBool,
+    /// Replicas that are online and not lagging more than min-replicas-max-lag. Written by the senders' roster once per
+    /// second, read Relaxed by executors for every write while min-replicas-to-write is set.
+    pub good_replicas: AtomicU32,
+    /// Unix ms until which active expiry is off: `i64::MAX` after DEBUG SET-ACTIVE-EXPIRE 0. Relaxed; a hint.
+    pub expiry_off_until: AtomicI64,
+    host: OnceLock<Arc<dyn Host>>,
+}
+
+impl Engine {
+    pub fn new(config: Arc<Live>, now: UnixMs) -> Engine {
+        let databases = config.load().databases as usize;
+        Engine {
+            config,
+            barrier: Arc::default(),
+            watches: WatchTable::default(),
+            roster: Roster::default(),
+            statistics: Statistics::default(),
+            started: now,
+            keyspace: ArcSwap::from_pointee(Keyspace::new(databases)),
+            backlog: ArcSwapOption::empty(),
+            snapshot: ArcSwapOption::empty(),
+            stamp: AtomicU32::new(0),
+            generation: AtomicU64::new(1),
+            is_replica: AtomicBool::new(false),
+            is_link_down: AtomicBool::new(false),
+            is_loading: AtomicBool::new(false),
+            good_replicas: AtomicU32::new(0),
+            expiry_off_until: AtomicI64::new(0),
+            host: OnceLock::new(),
+        }
+    }
+
+    /// Ties the upper layers in; once, before any command runs.
+    pub fn set_host(&self, host: Arc<dyn Host>) {
+        assert!(self.host.set(host).is_ok(), "the host is set once, by boot");
+    }
+
+    pub fn host(&self) -> &dyn Host {
+        self.host.get().expect("boot sets the host before any command runs").as_ref()
+    }
+
+    #[inline]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Makes every executor refresh its view before its next batch.
+    pub fn bump(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    pub fn keyspace(&self) -> Arc<Keyspace> {
+        self.keyspace.load_full()
+    }
+
+    /// Only while the world stands still.
+    pub fn replace_keyspace(&self, keyspace: Arc<Keyspace>) {
+        self.keyspace.store(keyspace);
+        self.bump();
+    }
+
+    pub fn backlog(&self) -> Option<Arc<Backlog>> {
+        self.backlog.load_full()
+    }
+
+    /// Only while the world stands still.
+    pub fn replace_backlog(&self, backlog: Option<Arc<Backlog>>) {
+        self.backlog.store(backlog);
+        self.bump();
+    }
+
+    /// Begins a snapshot: everything stamped before the new stamp belongs to it. Only while the world stands still.
+    /// Returns the new stamp.
+    pub fn begin_snapshot(&self, snapshot: Arc<ActiveSnapshot>) -> Stamp {
+        let stamp = self.stamp.fetch_add(1, Ordering::Relaxed) + 1;
+        self.snapshot.store(Some(snapshot));
+        self.bump();
+        stamp
+    }
+
+    /// The walk is over; executors stop handing in pre-images with their next batch.
+    pub fn end_snapshot(&self) {
+        self.snapshot.store(None);
+        self.bump();
+    }
+
+    pub fn stamp(&self) -> Stamp {
+        self.stamp.load(Ordering::Relaxed)
+    }
+
+    pub fn is_replica(&self) -> bool {
+        self.is_replica.load(Ordering::Relaxed)
+    }
+
+    /// Only while the world stands still.
+    pub fn set_replica(&self, is_replica: bool) {
+        self.is_replica.store(is_replica, Ordering::Relaxed);
+        self.bump();
+    }
+
+    pub fn set_link_down(&self, is_down: bool) {
+        self.is_link_down.store(is_down, Ordering::Relaxed);
+        self.bump();
+    }
+
+    pub fn is_loading(&self) -> bool {
+        self.is_loading.load(Ordering::Relaxed)
+    }
+
+    pub fn set_loading(&self, is_loading: bool) {
+        self.is_loading.store(is_loading, Ordering::Relaxed);
+        self.bump();
+    }
+
+    pub(super) fn view(&self) -> View {
+        // The generation is read first: a change that comes in between is seen again with the next refresh.
+        let generation = self.generation();
+        View {
+            generation,
+            config: self.config.load().clone(),
+            keyspace: self.keyspace(),
+            backlog: self.backlog(),
+            snapshot: self.snapshot.load_full(),
+            stamp: self.stamp(),
+            is_replica: self.is_replica(),
+            is_link_down: self.is_link_down.load(Ordering::Relaxed),
+            is_loading: self.is_loading(),
+        }
+    }
+}
+
+/// An executor's copy of what the engine holds.
+pub struct View {
+    pub generation: u64,
+    pub config: Arc<Config>,
+    pub keyspace: Arc<Keyspace>,
+    pub backlog: Option<Arc<Backlog>>,
+    pub snapshot: Option<Arc<ActiveSnapshot>>,
+    pub stamp: Stamp,
+    pub is_replica: bool,
+    pub is_link_down: bool,
+    pub is_loading: bool,
+}
+
+impl View {
+    /// Does every request pass without a look at gates that depend on role, link or loading?
+    pub fn is_open(&self) -> bool {
+        !self.is_replica && !self.is_loading && self.config.min_replicas_to_write == 0
+    }
+}

@@ -1,0 +1,515 @@
+//! The executor: runs commands, one batch after another, for one thread.
+//!
+//! ```text
+//!  request -> resolve (row, hash) -> gates -> lock -> handler -> commit to the backlog -> unlock -> reply
+//! ```
+//!
+//! Each worker owns one; so do the link (which applies what a primary sends) and active expiry. Everything around a
+//! handler happens here, once: look-up, arity, authentication, role, locks, lazy expiry, WATCH, statistics, commit.
+//! Always: a write's effect is reserved in the backlog under the same locks under which it changed its keys.
+
+use std::sync::Arc;
+
+use crate::backlog::Writer;
+use crate::base::clock;
+use crate::base::ids::{DbIndex, UnixMs};
+use crate::base::random::Rng;
+use crate::commands::spec::table::{Command, table};
+use crate::commands::spec::{Args, Control, Ctx, Effect, Failure, Keys, Next, Run, keys};
+use crate::exec::barrier::Participant;
+use crate::exec::commit::Stream;
+use crate::exec::engine::{Engine, View};
+use crate::exec::gates;
+use crate::exec::stats::{Count, Counters};
+use crate::exec::transaction;
+use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings, access_clock};
+use crate::resp::reply::Reply;
+use crate::session::{Queued, ReplyMode, Session};
+
+/// A handler on keys.
+pub(super) type KeyHandler = fn(&mut Ctx<'_, '_>) -> Result<Effect, Failure>;
+
+/// Runs commands for one thread.
+pub struct Executor {
+    pub(super) engine: Arc<Engine>,
+    pub(super) view: View,
+    pub(super) participant: Participant,
+    pub(super) stream: Stream,
+    pub(super) rng: Rng,
+    pub counters: Arc<Counters>,
+    pub(super) now: UnixMs,
+}
+
+/// A request with what the prefetch pass has already found out.
+#[derive(Clone, Copy)]
+pub struct Resolved {
+    pub command: Option<&'static Command>,
+    /// Hash of the first key, if the command has exactly one.
+    pub hash: Option<u64>,
+}
+
+impl Executor {
+    /// Joins the barrier, parked.
+    pub fn new(engine: Arc<Engine>) -> Executor {
+        let participant = engine.barrier.join();
+        let counters = engine.statistics.register();
+        let view = engine.view();
+        let now = UnixMs(clock::now_ms());
+        let mut executor = Executor {
+            engine,
+            view,
+            participant,
+            stream: Stream::default(),
+            rng: Rng::from_os(),
+            counters,
+            now,
+        };
+        executor.refresh();
+        executor
+    }
+
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Before this thread waits for something: the world may stop without it.
+    pub fn park(&self) {
+        self.participant.park();
+    }
+
+    /// After it has waited.
+    pub fn unpark(&mut self) {
+        self.participant.run();
+        self.catch_up();
+    }
+
+    /// Between two batches.
+    #[inline]
+    pub fn checkpoint(&mut self) {
+        self.participant.checkpoint();
+        self.catch_up();
+    }
+
+    #[inline]
+    fn catch_up(&mut self) {
+        if self.engine.generation() != self.view.generation {
+            self.refresh();
+        }
+    }
+
+    #[cold]
+    pub(super) fn refresh(&mut self) {
+        self.view = self.engine.view();
+        self.stream.follow(self.view.backlog.as_ref());
+    }
+
+    /// Reads the clock: once per batch.
+    pub fn tick(&mut self) -> UnixMs {
+        self.now = UnixMs(clock::now_ms());
+        self.now
+    }
+
+    pub fn now(&self) -> UnixMs {
+        self.now
+    }
+
+    /// The writer into the current backlog, for those who mint offsets outside of commands (PING, GETACK).
+    pub fn writer(&mut self) -> Option<&mut Writer> {
+        self.stream.writer()
+    }
+
+    /// The stream's offset behind the last effect that this executor committed.
+    pub fn last_offset(&self) -> u64 {
+        self.stream.last_offset
+    }
+
+    /// Opens a batch: publication of what it writes is put off to `end_batch`.
+    #[inline]
+    pub fn begin_batch(&mut self) {
+        self.stream.begin_batch();
+    }
+
+    #[inline]
+    pub fn end_batch(&mut self) {
+        self.stream.end_batch();
+    }
+
+    /// Runs one request of a client to its reply.
+    pub fn request(
+        &mut self,
+        session: &mut Session,
+        args: Args<'_>,
+        resolved: Resolved,
+        reply: &mut Reply,
+    ) -> Next {
+        if session.reply_mode == ReplyMode::SkipNext {
+            session.reply_mode = ReplyMode::Skipping;
+        }
+        let command = match self.admit(session, &args, resolved.command) {
+            Ok(command) => command,
+            Err(failure) => {
+                self.refuse(session, resolved.command, &failure, reply);
+                return self.after_reply(session, reply, Next::Continue);
+            }
+        };
+        self.counters.add(Count::Commands, 1);
+        let next = if session.transaction.is_some() && !transaction::runs_at_once(command) {
+            let transaction = session.transaction.as_mut().expect("just seen");
+            transaction.queue.push(Queued { command: command.id.0, words: args.to_vec() });
+            reply.simple("QUEUED");
+            Next::Continue
+        } else {
+            self.call(session, command, args, resolved.hash, reply)
+        };
+        self.after_reply(session, reply, next)
+    }
+
+    /// CLIENT REPLY SKIP covers exactly one command.
+    #[inline]
+    fn after_reply(&mut self, session: &mut Session, reply: &mut Reply, next: Next) -> Next {
+        if session.reply_mode != ReplyMode::On {
+            if session.reply_mode == ReplyMode::Skipping {
+                session.reply_mode = ReplyMode::On;
+            }
+            reply.set_suppressed(session.reply_mode != ReplyMode::On);
+        }
+        next
+    }
+
+    /// Everything that may refuse a request before it runs or is queued.
+    #[inline]
+    fn admit(
+        &mut self,
+        session: &Session,
+        args: &Args<'_>,
+        command: Option<&'static Command>,
+    ) -> Result<&'static Command, Failure> {
+        let Some(mut command) = command else { return Err(gates::unknown_command(args)) };
+        if matches!(command.row.run, Run::Container) {
+            command = gates::subcommand(command, args)?;
+        }
+        if !command.row.accepts(args.len()) {
+            return Err(Failure::wrong_arity(command.full_name));
+        }
+        if !session.authenticated {
+            gates::authentication(command)?;
+        }
+        if !self.view.is_open() {
+            gates::role(&self.engine, &self.view, session, command)?;
+        }
+        Ok(command)
+    }
+
+    #[cold]
+    fn refuse(
+        &mut self,
+        session: &mut Session,
+        command: Option<&'static Command>,
+        failure: &Failure,
+        reply: &mut Reply,
+    ) {
+        if let Some(command) = command {
+            self.counters.rejected(command.id);
+        }
+        if let Some(transaction) = &mut session.transaction {
+            transaction.is_broken = true;
+        }
+        self.counters.error(&failure.0);
+        reply.error(&failure.0);
+    }
+
+    /// Runs an admitted command.
+    pub(super) fn call(
+        &mut self,
+        session: &mut Session,
+        command: &'static Command,
+        args: Args<'_>,
+        hash: Option<u64>,
+        reply: &mut Reply,
+    ) -> Next {
+        match command.row.run {
+            Run::Keyed(handler) => {
+                self.keyed(session, command, handler, args, hash, reply);
+                Next::Continue
+            }
+            Run::Walk(handler) => {
+                self.walk(session, command, handler, args, reply);
+                Next::Continue
+            }
+            Run::Control(handler) => self.control(session, command, handler, &args, reply),
+            Run::Whole(_) => {
+                self.whole(session, command, args, reply);
+                Next::Continue
+            }
+            Run::Exec => transaction::exec(self, session, reply),
+            Run::Watch => transaction::watch(self, session, &args, reply),
+            Run::Container => unreachable!("admit has replaced a container by its subcommand"),
+        }
+    }
+
+    /// The surroundings of a client's commands. A free function of the view, so that the stream can be borrowed beside it.
+    #[inline]
+    pub(super) fn surroundings<'v>(view: &'v View, engine: &'v Engine, now: UnixMs) -> Surroundings<'v> {
+        Surroundings {
+            now,
+            clock: access_clock(now),
+            stamp: view.stamp,
+            pre_images: view.snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
+            watches: &engine.watches,
+            expiry: if view.is_replica { Expiry::Hide } else { Expiry::Delete },
+        }
+    }
+
+    #[inline]
+    fn keyed(
+        &mut self,
+        session: &mut Session,
+        command: &'static Command,
+        handler: KeyHandler,
+        args: Args<'_>,
+        hash: Option<u64>,
+        reply: &mut Reply,
+    ) {
+        let around = Self::surroundings(&self.view, &self.engine, self.now);
+        let mut space = open(&self.view, session.db, command, &args, hash, around);
+        let mark = reply.len();
+        let mut ctx = Ctx {
+            args,
+            reply,
+            space: &mut space,
+            rng: &mut self.rng,
+            config: &self.view.config,
+            full_name: command.full_name,
+            from_primary: false,
+        };
+        let effect = match handler(&mut ctx) {
+            Ok(effect) => effect,
+            Err(failure) => {
+                fail(&self.counters, command, &failure, mark, reply);
+                Effect::None
+            }
+        };
+        // Still under the shards' locks: the order of the stream is the order of the changes.
+        let written = self.stream.commit(space.db(), &args, effect, &space.expired);
+        let tally = space.tally;
+        drop(space);
+        if written {
+            session.last_write_offset = self.stream.last_offset;
+        }
+        self.tally(tally);
+    }
+
+    /// Adds what a command has counted to the statistics.
+    #[inline]
+    pub(super) fn tally(&self, tally: crate::keyspace::space::Tally) {
+        if tally.hits != 0 {
+            self.counters.add(Count::Hits, tally.hits);
+        }
+        if tally.misses != 0 {
+            self.counters.add(Count::Misses, tally.misses);
+        }
+        if tally.dirty != 0 {
+            self.counters.add(Count::Dirty, tally.dirty);
+        }
+        if tally.expired != 0 {
+            self.counters.add(Count::Expired, tally.expired);
+        }
+    }
+
+    /// A walk holds one shard's lock at a time, so it must not delete what it finds expired: the DEL could fall behind a
+    /// later write of the same key.
+    fn walk(
+        &mut self,
+        session: &mut Session,
+        command: &'static Command,
+        handler: KeyHandler,
+        args: Args<'_>,
+        reply: &mut Reply,
+    ) {
+        let around =
+            Surroundings { expiry: Expiry::Hide, ..Self::surroundings(&self.view, &self.engine, self.now) };
+        let mut space = Space::whole(&self.view.keyspace, session.db, around);
+        let mark = reply.len();
+        let mut ctx = Ctx {
+            args,
+            reply,
+            space: &mut space,
+            rng: &mut self.rng,
+            config: &self.view.config,
+            full_name: command.full_name,
+            from_primary: false,
+        };
+        if let Err(failure) = handler(&mut ctx) {
+            fail(&self.counters, command, &failure, mark, reply);
+        }
+        let tally = space.tally;
+        drop(space);
+        self.tally(tally);
+    }
+
+    fn control(
+        &mut self,
+        session: &mut Session,
+        command: &'static Command,
+        handler: fn(&Args<'_>, &mut Control<'_>) -> Result<(), Failure>,
+        args: &Args<'_>,
+        reply: &mut Reply,
+    ) -> Next {
+        let mark = reply.len();
+        let engine = self.engine.clone();
+        let mut control = Control {
+            reply,
+            session,
+            host: engine.host(),
+            now: self.now,
+            rng: &mut self.rng,
+            full_name: command.full_name,
+            next: Next::Continue,
+        };
+        // A control command may take its time, or stop the world itself: nobody has to wait for this thread meanwhile.
+        let parked = command.row.flags.has(crate::commands::spec::Flags::ADMIN);
+        if parked {
+            self.stream.end_batch();
+            self.participant.park();
+        }
+        let result = handler(args, &mut control);
+        let next = control.next;
+        if parked {
+            self.unpark();
+            self.stream.begin_batch();
+        }
+        match result {
+            Ok(()) => next,
+            Err(failure) => {
+                fail(&self.counters, command, &failure, mark, reply);
+                Next::Continue
+            }
+        }
+    }
+
+    /// Runs a command on the whole keyspace while all other threads stand still.
+    fn whole(
+        &mut self,
+        session: &mut Session,
+        command: &'static Command,
+        args: Args<'_>,
+        reply: &mut Reply,
+    ) {
+        self.stand_still(|executor| executor.whole_standing(session, command, args, reply));
+    }
+
+    /// Stops the world around `work`, with a view that is fresh before and after it.
+    pub(super) fn stand_still<R>(&mut self, work: impl FnOnce(&mut Executor) -> R) -> R {
+        // What this thread has not published yet would keep readers of the stream waiting.
+        self.stream.end_batch();
+        let engine = self.engine.clone();
+        self.participant.park();
+        let result = engine.barrier.stop(None, || {
+            self.refresh();
+            work(self)
+        });
+        self.unpark();
+        self.stream.begin_batch();
+        result
+    }
+
+    /// As `whole`, when the world stands still already (EXEC).
+    pub(super) fn whole_standing(
+        &mut self,
+        session: &mut Session,
+        command: &'static Command,
+        args: Args<'_>,
+        reply: &mut Reply,
+    ) {
+        let Run::Whole(handler) = command.row.run else { unreachable!("only called for such rows") };
+        let (db, mark) = (session.db, reply.len());
+        let result = self.whole_effect(session, command, handler, args, reply);
+        self.refresh();
+        match result {
+            Ok((effect, dirty)) => {
+                if self.stream.commit(db, &args, effect, &[]) {
+                    session.last_write_offset = self.stream.last_offset;
+                }
+                self.counters.add(Count::Dirty, dirty);
+            }
+            Err(failure) => fail(&self.counters, command, &failure, mark, reply),
+        }
+    }
+
+    pub(super) fn whole_effect(
+        &mut self,
+        session: &mut Session,
+        command: &'static Command,
+        handler: crate::commands::spec::row::WholeHandler,
+        args: Args<'_>,
+        reply: &mut Reply,
+    ) -> Result<(Effect, u64), Failure> {
+        let engine = self.engine.clone();
+        let keyspace = self.view.keyspace.clone();
+        let around = Self::surroundings(&self.view, &engine, self.now);
+        let mut space = Space::whole(&keyspace, session.db, around);
+        // The handler has two sources of randomness in its hands, of which it uses one.
+        let mut rng = Rng::from_seed(self.rng.next_u64());
+        let mut ctx = Ctx {
+            args,
+            reply,
+            space: &mut space,
+            rng: &mut self.rng,
+            config: &self.view.config,
+            full_name: command.full_name,
+            from_primary: false,
+        };
+        let mut unused = Reply::new();
+        let mut control = Control {
+            reply: &mut unused,
+            session,
+            host: engine.host(),
+            now: self.now,
+            rng: &mut rng,
+            full_name: command.full_name,
+            next: Next::Continue,
+        };
+        let effect = handler(&mut ctx, &mut control)?;
+        Ok((effect, space.tally.dirty))
+    }
+}
+
+/// Locks what a command touches.
+#[inline]
+fn open<'v>(
+    view: &'v View,
+    db: DbIndex,
+    command: &Command,
+    args: &Args<'_>,
+    hash: Option<u64>,
+    around: Surroundings<'v>,
+) -> Space<'v> {
+    match (hash, command.row.keys) {
+        (Some(hash), Keys::Range { first, .. }) => Space::one(&view.keyspace, db, args.get(first), hash, around),
+        (_, spec) => {
+            let mut shards: Vec<ShardRef> = Vec::with_capacity(args.len());
+            keys::each(spec, args, db, view.keyspace.databases(), |db, key| {
+                shards.push(Space::shard_ref(&view.keyspace, db, key));
+            });
+            Space::many(&view.keyspace, db, shards, around)
+        }
+    }
+}
+
+#[cold]
+pub(super) fn fail(counters: &Counters, command: &Command, failure: &Failure, mark: usize, reply: &mut Reply) {
+    counters.failed(command.id);
+    counters.error(&failure.0);
+    reply.truncate(mark);
+    reply.error(&failure.0);
+}
+
+/// Looks a request's command up.
+#[inline]
+pub fn resolve(args: &Args<'_>) -> Option<&'static Command> {
+    table().lookup(args.get(0))
+}

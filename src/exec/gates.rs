@@ -1,0 +1,98 @@
+//! Gates: what can refuse a request before it runs, in the order in which Redis looks.
+//!
+//! Called by the executor for every request of a client; never for what comes from our primary.
+//! Always: a refused request has changed nothing, and breaks the transaction that it would have been queued in.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::commands::spec::table::{Command, table};
+use crate::commands::spec::{Args, Failure, Flags};
+use crate::exec::engine::{Engine, View};
+use crate::session::Session;
+
+/// Redis quotes this many bytes of the name, and as many of all arguments together.
+const QUOTED_BYTES_MAX: usize = 128;
+
+#[cold]
+pub(super) fn unknown_command(args: &Args<'_>) -> Failure {
+    let mut quoted = String::new();
+    for word in args.from(1) {
+        if quoted.len() >= QUOTED_BYTES_MAX {
+            break;
+        }
+        let room = QUOTED_BYTES_MAX - quoted.len();
+        let shown = &word[..word.len().min(room)];
+        quoted.push_str(&format!("'{}' ", String::from_utf8_lossy(shown)));
+    }
+    let name = args.get(0);
+    let name = String::from_utf8_lossy(&name[..name.len().min(QUOTED_BYTES_MAX)]);
+    Failure::new(format!("ERR unknown command '{name}', with args beginning with: {quoted}"))
+}
+
+/// The subcommand that a container's first argument names.
+#[cold]
+pub(super) fn subcommand(
+    container: &'static Command,
+    args: &Args<'_>,
+) -> Result<&'static Command, Failure> {
+    let Some(word) = args.opt(1) else { return Err(Failure::wrong_arity(container.full_name)) };
+    table().subcommand(container, word).ok_or_else(|| {
+        let word = String::from_utf8_lossy(&word[..word.len().min(QUOTED_BYTES_MAX)]).into_owned();
+        let name = container.full_name.to_ascii_uppercase();
+        Failure::new(format!("ERR unknown subcommand '{word}'. Try {name} HELP."))
+    })
+}
+
+#[cold]
+pub(super) fn authentication(command: &Command) -> Result<(), Failure> {
+    if command.row.flags.has(Flags::NO_AUTH) {
+        return Ok(());
+    }
+    Err(Failure::text("NOAUTH Authentication required."))
+}
+
+/// Refusals that depend on the server's role and state.
+#[cold]
+pub(super) fn role(
+    engine: &Engine,
+    view: &View,
+    session: &Session,
+    command: &Command,
+) -> Result<(), Failure> {
+    let flags = command.row.flags;
+    let is_exec = matches!(command.row.run, crate::commands::spec::Run::Exec);
+    // EXEC is judged by what it would run.
+    let queued = |flag: Flags| {
+        let queue = session.transaction.as_ref().filter(|_| is_exec).map(|transaction| &transaction.queue);
+        queue.is_some_and(|queue| {
+            queue.iter().any(|queued| {
+                table().get(crate::commands::spec::table::CommandId(queued.command)).row.flags.has(flag)
+            })
+        })
+    };
+    let writes = flags.has(Flags::WRITE) || queued(Flags::WRITE);
+    let min_good = view.config.min_replicas_to_write;
+    let lacks_replicas = !view.is_replica
+        && min_good > 0
+        && view.config.min_replicas_max_lag > 0
+        && engine.good_replicas.load(Relaxed) < min_good;
+    if lacks_replicas && writes {
+        return Err(Failure::text("NOREPLICAS Not enough good replicas to write."));
+    }
+    if view.is_replica && view.config.replica_read_only && writes {
+        return Err(Failure::text("READONLY You can't write against a read only replica."));
+    }
+    if view.is_replica
+        && view.is_link_down
+        && !view.config.replica_serve_stale_data
+        && !flags.has(Flags::STALE)
+    {
+        return Err(Failure::text(
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+        ));
+    }
+    if view.is_loading && !flags.has(Flags::LOADING) {
+        return Err(Failure::text("LOADING Redis is loading the dataset in memory"));
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! Statistics: what each thread that runs commands has counted.
+//!
+//! Every executor owns one `Counters` and bumps it without locked instructions; INFO adds them up. CONFIG RESETSTAT
+//! notes the sums of the moment and later sums are shown less those.
+//! Always: a counter has one writer, its executor; a reader may be a moment behind.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::commands::spec::table::{CommandId, table};
+
+/// What is counted once per server. The order is that of `Counters::totals`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub enum Count {
+    Commands,
+    Hits,
+    Misses,
+    /// Keys deleted because their deadline had passed.
+    Expired,
+    /// Changes of the data set.
+    Dirty,
+    ConnectionsAccepted,
+    ConnectionsRejected,
+    BytesRead,
+    BytesWritten,
+    ErrorReplies,
+    ReadsProcessed,
+    WritesProcessed,
+    QueryLimitDisconnects,
+    OutputLimitDisconnects,
+}
+
+const COUNTS: usize = Count::OutputLimitDisconnects as usize + 1;
+
+/// Error codes are counted apart up to this many, as in Redis 7.2; more are a flood of made-up codes.
+const ERROR_CODES_MAX: usize = 128;
+
+/// What is counted per command.
+#[derive(Default)]
+struct CommandCounters {
+    calls: AtomicU64,
+    nanos: AtomicU64,
+    rejected: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// Sums of one command.
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommandTotals {
+    pub calls: u64,
+    pub nanos: u64,
+    pub rejected: u64,
+    pub failed: u64,
+}
+
+/// One executor's counts. All atomics: stored Relaxed by the executor alone, loaded Relaxed by INFO.
+pub struct Counters {
+    totals: [AtomicU64; COUNTS],
+    commands: Box<[CommandCounters]>,
+    errors: Mutex<BTreeMap<String, u64>>,
+}
+
+#[inline]
+fn bump(counter: &AtomicU64, by: u64) {
+    // One writer: no need for a locked instruction.
+    counter.store(counter.load(Relaxed).wrapping_add(by), Relaxed);
+}
+
+impl Counters {
+    fn new() -> Counters {
+        Counters {
+            totals: std::array::from_fn(|_| AtomicU64::new(0)),
+            commands: (0..table().len()).map(|_| CommandCounters::default()).collect(),
+            errors: Mutex::default(),
+        }
+    }
+
+    #[inline]
+    pub fn add(&self, count: Count, by: u64) {
+        bump(&self.totals[count as usize], by);
+    }
+
+    #[inline]
+    pub fn called(&self, command: CommandId, nanos: u64) {
+        let counters = &self.commands[command.0 as usize];
+        bump(&counters.calls, 1);
+        bump(&counters.nanos, nanos);
+    }
+
+    #[cold]
+    pub fn rejected(&self, command: CommandId) {
+        bump(&self.commands[command.0 as usize].rejected, 1);
+    }
+
+    #[cold]
+    pub fn failed(&self, command: CommandId) {
+        bump(&self.commands[command.0 as usize].failed, 1);
+    }
+
+    /// Counts an error reply under its code, the first word of `text`.
+    #[cold]
+    pub fn error(&self, text: &str) {
+        self.add(Count::ErrorReplies, 1);
+        let code = text.split(' ').next().unwrap_or("ERR");
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = errors.get_mut(code) {
+            *count += 1;
+        } else if errors.len() < ERROR_CODES_MAX {
+            errors.insert(code.to_owned(), 1);
+        }
+    }
+}
+
+/// Sums over all executors.
+#[derive(Clone, Default)]
+pub struct Totals {
+    counts: [u64; COUNTS],
+    pub commands: Vec<CommandTotals>,
+    pub errors: BTreeMap<String, u64>,
+}
+
+impl Totals {
+    pub fn get(&self, count: Count) -> u64 {
+        self.counts[count as usize]
+    }
+
+    fn add(&mut self, counters: &Counters) {
+        for (sum, counter) in self.counts.iter_mut().zip(&counters.totals) {
+            *sum += counter.load(Relaxed);
+        }
+        self.commands.resize(counters.commands.len(), CommandTotals::default());
+        for (sum, counter) in self.commands.iter_mut().zip(&counters.commands) {
+            sum.calls += counter.calls.load(Relaxed);
+            sum.nanos += counter.nanos.load(Relaxed);
+            sum.rejected += counter.rejected.load(Relaxed);
+            sum.failed += counter.failed.load(Relaxed);
+        }
+        for (code, count) in counters.errors.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            *self.errors.entry(code.clone()).or_default() += count;
+        }
+    }
+
+    fn subtract(&mut self, baseline: &Totals) {
+        for (sum, base) in self.counts.iter_mut().zip(&baseline.counts) {
+            *sum -= base;
+        }
+        for (sum, base) in self.commands.iter_mut().zip(&baseline.commands) {
+            sum.calls -= base.calls;
+            sum.nanos -= base.nanos;
+            sum.rejected -= base.rejected;
+            sum.failed -= base.failed;
+        }
+        for (code, base) in &baseline.errors {
+            if let Some(sum) = self.errors.get_mut(code) {
+                *sum -= base;
+            }
+        }
+        self.errors.retain(|_, count| *count > 0);
+    }
+}
+
+/// The counters of all executors.
+#[derive(Default)]
+pub struct Statistics {
+    all: Mutex<Vec<Arc<Counters>>>,
+    baseline: Mutex<Totals>,
+}
+
+impl Statistics {
+    /// Counters for a new executor. They stay in the sums when it is gone.
+    pub fn register(&self) -> Arc<Counters> {
+        let counters = Arc::new(Counters::new());
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).push(counters.clone());
+        counters
+    }
+
+    /// Sums since the start of the server.
+    pub fn since_start(&self) -> Totals {
+        let mut totals = Totals::default();
+        for counters in self.all.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            totals.add(counters);
+        }
+        totals
+    }
+
+    /// Sums since the last reset.
+    pub fn totals(&self) -> Totals {
+        let mut totals = self.since_start();
+        totals.subtract(&self.baseline.lock().unwrap_or_else(PoisonError::into_inner));
+        totals
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&self) {
+        *self.baseline.lock().unwrap_or_else(PoisonError::into_inner) = self.since_start();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Count, Statistics};
+
+    #[test]
+    fn a_reset_hides_what_was_counted_before() {
+        let statistics = Statistics::default();
+        let (one, two) = (statistics.register(), statistics.register());
+        one.add(Count::Commands, 2);
+        two.add(Count::Commands, 3);
+        two.error("ERR bad");
+        assert_eq!(statistics.totals().get(Count::Commands), 5);
+        assert_eq!(statistics.totals().errors.get("ERR"), Some(&1));
+        statistics.reset();
+        one.add(Count::Commands, 1);
+        assert_eq!(statistics.totals().get(Count::Commands), 1);
+        assert!(statistics.totals().errors.is_empty());
+        assert_eq!(statistics.since_start().get(Count::Commands), 6);
+    }
+}

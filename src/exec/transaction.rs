@@ -1,0 +1,267 @@
+//! Transactions: EXEC runs what MULTI has queued as one unit, and WATCH makes it conditional.
+//!
+//! ```text
+//!  EXEC: shards of all queued and all watched keys -> lock in order -> watched unchanged? -> run all -> commit one unit
+//!        any queued command needs the whole keyspace, or the server  -> the same while the world stands still
+//! ```
+//!
+//! Called by the executor. Always: nobody sees a half of a transaction, here or on a replica; a watched key is judged
+//! under its lock, so no change can slip between the judgement and the run.
+
+use std::sync::Arc;
+
+use crate::commands::spec::table::{Command, CommandId, table};
+use crate::commands::spec::{Args, Ctx, Effect, Flags, Next, Run, keys};
+use crate::exec::commit::Unit;
+use crate::exec::engine::{ActiveSnapshot, Engine};
+use crate::exec::executor::{Executor, fail};
+use crate::keyspace::db::Keyspace;
+use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings, Tally};
+use crate::resp::reply::Reply;
+use crate::session::{Queued, Session, Transaction, Watched};
+
+/// Commands that are not queued between MULTI and EXEC.
+pub(super) fn runs_at_once(command: &Command) -> bool {
+    matches!(command.row.run, Run::Exec | Run::Watch)
+        || matches!(command.row.name, "multi" | "discard" | "quit" | "reset")
+}
+
+fn command_of(queued: &Queued) -> &'static Command {
+    table().get(CommandId(queued.command))
+}
+
+/// WATCH key [key ...]: registers under the keys' locks, so that a change is seen from then on.
+pub(super) fn watch(
+    executor: &mut Executor,
+    session: &mut Session,
+    args: &Args<'_>,
+    reply: &mut Reply,
+) -> Next {
+    if session.in_transaction() {
+        executor.counters.error("ERR");
+        reply.error("ERR WATCH inside MULTI is not allowed");
+        return Next::Continue;
+    }
+    let keyspace = executor.view.keyspace.clone();
+    let flag = session.watch_flag().clone();
+    let around = Executor::surroundings(&executor.view, &executor.engine, executor.now);
+    let shards = args.from(1).map(|key| Space::shard_ref(&keyspace, session.db, key)).collect();
+    // Keys past their deadline are looked at, not deleted: their later deletion is then no change.
+    let mut space =
+        Space::many(&keyspace, session.db, shards, Surroundings { expiry: Expiry::Ignore, ..around });
+    for key in args.from(1) {
+        let db = session.db;
+        if session.watched.iter().any(|watched| watched.db == db && watched.key == key) {
+            continue;
+        }
+        let was_expired =
+            space.peek(key).and_then(|entry| entry.deadline()).is_some_and(|at| at < executor.now);
+        executor.engine.watches.register(db, key, &flag);
+        session.watched.push(Watched { db, key: key.to_vec(), was_expired });
+    }
+    session.client.watching.store(session.watched.len() as u32, std::sync::atomic::Ordering::Relaxed);
+    reply.ok();
+    Next::Continue
+}
+
+/// EXEC.
+pub(super) fn exec(executor: &mut Executor, session: &mut Session, reply: &mut Reply) -> Next {
+    let Some(transaction) = session.transaction.take() else {
+        executor.counters.error("ERR");
+        reply.error("ERR EXEC without MULTI");
+        return Next::Continue;
+    };
+    if transaction.is_broken {
+        forget_watches(executor, session);
+        executor.counters.error("EXECABORT");
+        reply.error("EXECABORT Transaction discarded because of previous errors.");
+        return Next::Continue;
+    }
+    let needs_whole = |queued: &Queued| match command_of(queued).row.run {
+        Run::Keyed(_) => false,
+        Run::Walk(_) | Run::Whole(_) => true,
+        Run::Control(_) => command_of(queued).row.flags.has(Flags::ADMIN),
+        Run::Exec | Run::Watch | Run::Container => unreachable!("never queued"),
+    };
+    let next = if transaction.queue.iter().any(needs_whole) {
+        executor.stand_still(|executor| run_whole(executor, session, &transaction, reply))
+    } else {
+        run_locked(executor, session, &transaction, reply)
+    };
+    forget_watches(executor, session);
+    next
+}
+
+/// Takes all locks of the queued and the watched keys in order, then runs.
+fn run_locked(
+    executor: &mut Executor,
+    session: &mut Session,
+    transaction: &Transaction,
+    reply: &mut Reply,
+) -> Next {
+    let (keyspace, engine) = (executor.view.keyspace.clone(), executor.engine.clone());
+    let snapshot = executor.view.snapshot.clone();
+    let around = detach(&engine, &snapshot, executor);
+    let shards = shards_of(&keyspace, session, transaction);
+    let mut space = Space::many(&keyspace, session.db, shards, around);
+    if is_dirty(session, &mut space) {
+        reply.null_array();
+        return Next::Continue;
+    }
+    let mut unit = executor.stream.unit();
+    let mut next = Next::Continue;
+    reply.array(transaction.queue.len());
+    for queued in &transaction.queue {
+        space.select(session.db);
+        next = next.or(run_one(executor, session, queued, &mut space, &mut unit, reply));
+    }
+    // Still under all locks.
+    conclude(executor, session, unit, space.tally);
+    next
+}
+
+/// The same while the world stands still, for queues that reach beyond their keys. Each command opens the keyspace anew,
+/// for the one before it may have replaced it (FLUSHALL).
+fn run_whole(
+    executor: &mut Executor,
+    session: &mut Session,
+    transaction: &Transaction,
+    reply: &mut Reply,
+) -> Next {
+    let mut unit = executor.stream.unit();
+    let mut next = Next::Continue;
+    let mut tally = Tally::default();
+    for (index, queued) in transaction.queue.iter().enumerate() {
+        let (keyspace, engine) = (executor.view.keyspace.clone(), executor.engine.clone());
+        let snapshot = executor.view.snapshot.clone();
+        let around = detach(&engine, &snapshot, executor);
+        let mut space = Space::whole(&keyspace, session.db, around);
+        if index == 0 {
+            if is_dirty(session, &mut space) {
+                reply.null_array();
+                return Next::Continue;
+            }
+            reply.array(transaction.queue.len());
+        }
+        next = next.or(run_one(executor, session, queued, &mut space, &mut unit, reply));
+        tally.add(space.tally);
+        executor.refresh();
+    }
+    conclude(executor, session, unit, tally);
+    next
+}
+
+fn conclude(executor: &mut Executor, session: &mut Session, unit: Unit, tally: Tally) {
+    if executor.stream.commit_unit(unit) {
+        session.last_write_offset = executor.stream.last_offset;
+    }
+    executor.tally(tally);
+}
+
+/// A client's surroundings, borrowed from handles that the transaction owns instead of from the executor.
+fn detach<'a>(
+    engine: &'a Engine,
+    snapshot: &'a Option<Arc<ActiveSnapshot>>,
+    executor: &Executor,
+) -> Surroundings<'a> {
+    let around = Executor::surroundings(&executor.view, &executor.engine, executor.now);
+    Surroundings {
+        now: around.now,
+        clock: around.clock,
+        stamp: around.stamp,
+        pre_images: snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
+        watches: &engine.watches,
+        expiry: around.expiry,
+    }
+}
+
+fn shards_of(keyspace: &Keyspace, session: &Session, transaction: &Transaction) -> Vec<ShardRef> {
+    let mut shards = Vec::new();
+    for watched in &session.watched {
+        shards.push(Space::shard_ref(keyspace, watched.db, &watched.key));
+    }
+    let mut db = session.db;
+    for queued in &transaction.queue {
+        let (command, args) = (command_of(queued), Args::owned(&queued.words));
+        keys::each(command.row.keys, &args, db, keyspace.databases(), |db, key| {
+            shards.push(Space::shard_ref(keyspace, db, key));
+        });
+        // A SELECT in the queue moves what comes after it.
+        if command.row.name == "select"
+            && let Ok(number) = args.int(1)
+            && (0..keyspace.databases() as i64).contains(&number)
+        {
+            db = crate::base::ids::DbIndex(number as u16);
+        }
+    }
+    shards
+}
+
+/// Has a watched key changed, or expired, since WATCH?
+fn is_dirty(session: &Session, space: &mut Space<'_>) -> bool {
+    if session.watch_flag.as_ref().is_some_and(|flag| flag.is_changed()) {
+        return true;
+    }
+    session.watched.iter().any(|watched| {
+        // Looked at shard by shard: a key that expired without anybody having met it is still there.
+        !watched.was_expired && space.is_past_deadline(watched.db, &watched.key)
+    })
+}
+
+/// Runs one queued command, adding its effect to the unit. Its failure does not stop the others.
+fn run_one(
+    executor: &mut Executor,
+    session: &mut Session,
+    queued: &Queued,
+    space: &mut Space<'_>,
+    unit: &mut Unit,
+    reply: &mut Reply,
+) -> Next {
+    let (command, args) = (command_of(queued), Args::owned(&queued.words));
+    executor.counters.called(command.id, 0);
+    let mark = reply.len();
+    let result = match command.row.run {
+        Run::Keyed(handler) | Run::Walk(handler) => {
+            let mut ctx = Ctx {
+                args,
+                reply,
+                space,
+                rng: &mut executor.rng,
+                config: &executor.view.config,
+                full_name: command.full_name,
+                from_primary: false,
+            };
+            handler(&mut ctx)
+        }
+        Run::Whole(handler) => {
+            space.release();
+            executor.whole_effect(session, command, handler, args, reply).map(|(effect, dirty)| {
+                space.tally.add(Tally { dirty, ..Tally::default() });
+                effect
+            })
+        }
+        Run::Control(_) => return executor.call(session, command, args, None, reply),
+        Run::Exec | Run::Watch | Run::Container => unreachable!("never queued"),
+    };
+    let effect = result.unwrap_or_else(|failure| {
+        fail(&executor.counters, command, &failure, mark, reply);
+        Effect::None
+    });
+    unit.add(session.db, &args, effect, &std::mem::take(&mut space.expired));
+    Next::Continue
+}
+
+/// UNWATCH, and the end of every transaction.
+pub fn forget_watches(executor: &Executor, session: &mut Session) {
+    unwatch(&executor.engine.watches, session);
+}
+
+/// Takes a session's keys out of the table of watches.
+pub fn unwatch(watches: &crate::keyspace::watch::WatchTable, session: &mut Session) {
+    let Some(flag) = &session.watch_flag else { return };
+    for watched in session.watched.drain(..) {
+        watches.unregister(watched.db, &watched.key, flag);
+    }
+    flag.reset();
+    session.client.watching.store(0, std::sync::atomic::Ordering::Relaxed);
+}
