@@ -4,6 +4,7 @@
 //! Always: nothing here knows a socket, a key's value or a command.
 
 mod big_natural;
+pub mod alloc;
 pub mod clock;
 pub mod double;
 mod float_literal;

@@ -14,8 +14,8 @@ use crate::backlog::Writer;
 use crate::base::clock;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
-use crate::commands::spec::table::{Command, table};
-use crate::commands::spec::{Args, Control, Ctx, Effect, Failure, Keys, Next, Run, keys};
+use crate::commands::spec::table::{Command, CommandId};
+use crate::commands::spec::{Args, Control, Ctx, Effect, Failure, Flags, Keys, Next, Run, keys};
 use crate::exec::barrier::Participant;
 use crate::exec::commit::Stream;
 use crate::exec::engine::{Engine, View};
@@ -38,6 +38,8 @@ pub struct Executor {
     pub(super) rng: Rng,
     pub counters: Arc<Counters>,
     pub(super) now: UnixMs,
+    /// The command that ran last, for statistics; none if the request was refused or queued.
+    ran: Option<CommandId>,
 }
 
 /// A request with what the prefetch pass has already found out.
@@ -63,8 +65,9 @@ impl Executor {
             rng: Rng::from_os(),
             counters,
             now,
+            ran: None,
         };
-        executor.refresh();
+        executor.stream.follow(executor.view.backlog.as_ref());
         executor
     }
 
@@ -146,6 +149,7 @@ impl Executor {
         resolved: Resolved,
         reply: &mut Reply,
     ) -> Next {
+        self.ran = None;
         if session.reply_mode == ReplyMode::SkipNext {
             session.reply_mode = ReplyMode::Skipping;
         }
@@ -163,9 +167,16 @@ impl Executor {
             reply.simple("QUEUED");
             Next::Continue
         } else {
+            self.ran = Some(command.id);
             self.call(session, command, args, resolved.hash, reply)
         };
         self.after_reply(session, reply, next)
+    }
+
+    /// The command that the last request ran, if it did.
+    #[inline]
+    pub fn ran(&self) -> Option<CommandId> {
+        self.ran
     }
 
     /// CLIENT REPLY SKIP covers exactly one command.
@@ -370,8 +381,8 @@ impl Executor {
             full_name: command.full_name,
             next: Next::Continue,
         };
-        // A control command may take its time, or stop the world itself: nobody has to wait for this thread meanwhile.
-        let parked = command.row.flags.has(crate::commands::spec::Flags::ADMIN);
+        // An administrative command may take its time, or stop the world: nobody has to wait for this thread meanwhile.
+        let parked = command.row.flags.has(Flags::ADMIN);
         if parked {
             self.stream.end_batch();
             self.participant.park();
@@ -508,8 +519,3 @@ pub(super) fn fail(counters: &Counters, command: &Command, failure: &Failure, ma
     reply.error(&failure.0);
 }
 
-/// Looks a request's command up.
-#[inline]
-pub fn resolve(args: &Args<'_>) -> Option<&'static Command> {
-    table().lookup(args.get(0))
-}

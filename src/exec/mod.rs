@@ -15,3 +15,5 @@ pub mod executor;
 pub mod gates;
 pub mod stats;
 pub mod transaction;
+pub mod active_expiry;
+pub mod prefetch;

@@ -122,7 +122,10 @@ impl<'a> ShardGuard<'a> {
     pub fn remove(&mut self, at: BucketIndex) -> Entry {
         debug_assert!(self.is_full(at.0));
         // SAFETY: `at` names a full bucket of this table (see `get`).
-        let ((entry, _), _slot): (_, InsertSlot) = unsafe { self.table.remove(self.table.bucket(at.0)) };
+        let ((entry, _), _slot): (_, InsertSlot) = unsafe {
+            let bucket = self.table.bucket(at.0);
+            self.table.remove(bucket)
+        };
         self.side.keys.store(self.table.len() as u32, Relaxed);
         if entry.deadline().is_some() {
             self.uncount_deadline();
@@ -134,7 +137,8 @@ impl<'a> ShardGuard<'a> {
     pub fn shrink(&mut self) {
         if self.table.buckets() > 64 && self.table.len() * 8 < self.table.buckets() {
             self.bump_layout();
-            self.table.shrink_to(self.table.len() * 2, rehash);
+            let room = self.table.len() * 2;
+            self.table.shrink_to(room, rehash);
         }
     }
 

@@ -75,6 +75,15 @@ impl Keys {
     pub const ONE: Keys = Keys::Range { first: 1, last: 1, step: 1 };
     pub const TWO: Keys = Keys::Range { first: 1, last: 2, step: 1 };
     pub const ALL: Keys = Keys::Range { first: 1, last: -1, step: 1 };
+    /// The argument index of the only key that such a command can have.
+    #[inline]
+    pub const fn single(self) -> Option<usize> {
+        match self {
+            Keys::Range { first, last, .. } if last == first as i32 => Some(first),
+            Keys::Range { .. } | Keys::None | Keys::Counted { .. } | Keys::OtherDb { .. } => None,
+        }
+    }
+
     pub const PAIRS: Keys = Keys::Range { first: 1, last: -1, step: 2 };
 }
 

@@ -1,0 +1,119 @@
+//! The allocator: jemalloc, counting what it hands out, so that used memory is exact and costs nothing to ask for.
+//!
+//! `main` and the benches install it as the global allocator; INFO, `MEMORY USAGE` and limits ask `used_memory`.
+//! Always: the sum over all threads' counters is the number of bytes handed out and not yet given back, in jemalloc's size
+//! classes. One thread may free what another has allocated: single counters go negative, the sum does not.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
+
+use crossbeam::utils::CachePadded;
+use jemallocator::Jemalloc;
+
+/// Threads that get a counter of their own; later ones share the last, with locked instructions.
+const THREADS_MAX: usize = 256;
+const SHARED: usize = THREADS_MAX - 1;
+
+/// Bytes per thread. Written Relaxed by the owning thread (the last slot by all that share it), read Relaxed by anyone.
+static BYTES: [CachePadded<AtomicI64>; THREADS_MAX] =
+    [const { CachePadded::new(AtomicI64::new(0)) }; THREADS_MAX];
+/// The next free slot. Any thread adds once (Relaxed); publishes nothing.
+static NEXT_SLOT: AtomicUsize = AtomicUsize::new(0);
+
+const UNKNOWN: usize = usize::MAX;
+
+thread_local! {
+    static SLOT: Cell<usize> = const { Cell::new(UNKNOWN) };
+}
+
+/// jemalloc with counters.
+pub struct Counting;
+
+#[inline]
+fn count(bytes: i64) {
+    let slot = SLOT.try_with(Cell::get).unwrap_or(SHARED);
+    let slot = if slot == UNKNOWN { take_slot() } else { slot };
+    if slot == SHARED {
+        BYTES[SHARED].fetch_add(bytes, Relaxed);
+    } else {
+        // One writer: no need for a locked instruction.
+        BYTES[slot].store(BYTES[slot].load(Relaxed) + bytes, Relaxed);
+    }
+}
+
+#[cold]
+fn take_slot() -> usize {
+    let slot = NEXT_SLOT.fetch_add(1, Relaxed).min(SHARED);
+    // A thread that is ending has no slot any more.
+    let _ = SLOT.try_with(|own| own.set(slot));
+    slot
+}
+
+/// The size class in which jemalloc serves `bytes`: multiples of 16 up to 128, then four classes per doubling.
+#[inline]
+pub const fn size_class(bytes: usize) -> usize {
+    if bytes <= 8 {
+        return 8;
+    }
+    if bytes <= 128 {
+        return (bytes + 15) & !15;
+    }
+    let step = 1usize << (usize::BITS - (bytes - 1).leading_zeros() - 3);
+    (bytes + step - 1) & !(step - 1)
+}
+
+// SAFETY: every call is passed on to jemalloc as it is; counting neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(size_class(layout.size()) as i64);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { Jemalloc.alloc(layout) }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        count(-(size_class(layout.size()) as i64));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { Jemalloc.dealloc(ptr, layout) }
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(size_class(layout.size()) as i64);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { Jemalloc.alloc_zeroed(layout) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count(size_class(new_size) as i64 - size_class(layout.size()) as i64);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { Jemalloc.realloc(ptr, layout, new_size) }
+    }
+}
+
+/// Bytes handed out and not yet given back.
+pub fn used_memory() -> u64 {
+    let sum: i64 = BYTES.iter().map(|bytes| bytes.load(Relaxed)).sum();
+    // Counters are read one after the other while others change them: a sum can be off by what is on its way.
+    sum.max(0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size_class;
+
+    #[test]
+    fn size_classes_are_those_of_jemalloc() {
+        let classes = [
+            (0, 8), (1, 8), (8, 8), (9, 16), (16, 16), (17, 32), (96, 96), (97, 112), (128, 128), (129, 160),
+            (160, 160), (161, 192), (256, 256), (257, 320), (1025, 1280), (4096, 4096), (4097, 5120),
+            (16385, 20480), (65537, 81920),
+        ];
+        for (bytes, class) in classes {
+            assert_eq!(size_class(bytes), class, "{bytes}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Active expiry: deletes keys whose deadline has passed although nobody asks for them.
+//!
+//! ```text
+//!  every shard's lower bound of deadlines (one word each)  --due?-->  look through that shard  -->  delete, commit
+//! ```
+//!
+//! Run by the cron thread on a primary, a slice of time per round; on a replica the primary's DELs do this.
+//! Always: a key is judged and deleted under its shard's lock, and the DEL is committed before the lock is released, so
+//! that a later write of the same key comes later in the stream as well.
+
+use std::time::{Duration, Instant};
+
+use crate::base::ids::DbIndex;
+use crate::commands::spec::{Args, Effect};
+use crate::exec::executor::Executor;
+use crate::keyspace::shard::ShardGuard;
+use crate::keyspace::space::{Expiry, Space, Surroundings};
+
+/// Keys deleted between two looks at the clock and at the barrier.
+const KEYS_PER_SLICE: usize = 32;
+
+/// The state of the walk between rounds.
+pub struct ActiveExpiry {
+    executor: Executor,
+    /// Where the next round begins: a round that runs out of time goes on there.
+    next: (usize, usize),
+}
+
+/// What a round came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Round {
+    /// All shards have been looked at.
+    Complete,
+    OutOfTime,
+}
+
+impl ActiveExpiry {
+    pub fn new(executor: Executor) -> ActiveExpiry {
+        ActiveExpiry { executor, next: (0, 0) }
+    }
+
+    /// Looks at all shards, or at as many as `budget` allows.
+    pub fn round(&mut self, budget: Duration) -> Round {
+        self.executor.unpark();
+        let now = self.executor.tick();
+        let is_off = self.executor.engine().expiry_off_until.load(std::sync::atomic::Ordering::Relaxed) > now.0;
+        let result = if self.executor.view().is_replica || is_off {
+            Round::Complete
+        } else {
+            self.walk(Instant::now() + budget)
+        };
+        self.executor.park();
+        result
+    }
+
+    fn walk(&mut self, until: Instant) -> Round {
+        let databases = self.executor.view().keyspace.databases();
+        let (first_db, first_shard) = std::mem::take(&mut self.next);
+        for number in first_db..databases {
+            let start = if number == first_db { first_shard } else { 0 };
+            let db = DbIndex(number as u16);
+            let shards = self.executor.view().keyspace.db(db).shard_count();
+            for shard in start..shards {
+                if self.executor.view().keyspace.db(db).side(shard).next_due() >= self.executor.now() {
+                    continue;
+                }
+                if !self.expire_shard(db, shard, until) {
+                    self.next = (number, shard);
+                    return Round::OutOfTime;
+                }
+            }
+        }
+        Round::Complete
+    }
+
+    /// Deletes what is due in one shard. False if time ran out.
+    fn expire_shard(&mut self, db: DbIndex, shard: usize, until: Instant) -> bool {
+        let keys = self.due_keys(db, shard);
+        for slice in keys.chunks(KEYS_PER_SLICE) {
+            self.executor.begin_batch();
+            slice.iter().for_each(|key| self.expire(db, key));
+            self.executor.end_batch();
+            self.executor.checkpoint();
+            if Instant::now() >= until || self.executor.view().is_replica {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn due_keys(&self, db: DbIndex, shard: usize) -> Vec<Vec<u8>> {
+        let mut guard: ShardGuard<'_> = self.executor.view().keyspace.db(db).lock(shard);
+        let mut due = Vec::new();
+        guard.due(self.executor.now(), &mut due);
+        due.into_iter().map(|at| guard.get(at).key().to_vec()).collect()
+    }
+
+    fn expire(&mut self, db: DbIndex, key: &[u8]) {
+        let executor = &mut self.executor;
+        let around = Surroundings {
+            expiry: Expiry::Delete,
+            ..Executor::surroundings(&executor.view, &executor.engine, executor.now)
+        };
+        let hash = crate::base::hash::hash_key(key);
+        let mut space = Space::one(&executor.view.keyspace, db, key, hash, around);
+        space.expire_if_due(key);
+        executor.stream.commit(db, &Args::borrowed(&[], None), Effect::None, &space.expired);
+        let tally = space.tally;
+        drop(space);
+        executor.tally(tally);
+    }
+}

@@ -1,0 +1,51 @@
+//! Prefetch: while a pipeline's first commands run, the memory of the later ones is already on its way.
+//!
+//! ```text
+//!  pass 1   name -> row, key -> hash, ask for the shard's lock and table header
+//!  pass 2   lock, ask for the control bytes and the home bucket, unlock
+//!  pass 3   lock, find the first entry with a matching tag, ask for its block, unlock
+//!  run      every cache miss has been waited for by the window as a whole instead of one by one
+//! ```
+//!
+//! Called by the worker with windows of up to `WINDOW` commands. Measured (shared/measurements): two thirds of the cost of a
+//! pipelined SET over a large keyspace were such misses.
+//! Always: a table is only touched under its shard's lock, and nothing found here is believed later.
+
+use crate::base::hash::hash_key;
+use crate::base::ids::DbIndex;
+use crate::commands::spec::Args;
+use crate::commands::spec::table::table;
+use crate::exec::executor::{Executor, Resolved};
+
+/// Commands that are looked up ahead. More would push the first ones out of the cache again.
+pub const WINDOW: usize = 32;
+
+impl Executor {
+    /// Finds row and hash of each request and, where there is more than one, warms the cache for them. `resolved` is
+    /// cleared first.
+    #[inline]
+    pub fn resolve_window<'a>(
+        &self,
+        db: DbIndex,
+        requests: impl Iterator<Item = Args<'a>>,
+        resolved: &mut Vec<Resolved>,
+    ) {
+        resolved.clear();
+        let db = self.view.keyspace.db(db);
+        for args in requests {
+            let command = table().lookup(args.get(0));
+            let key = command.and_then(|command| command.row.keys.single()).and_then(|index| args.opt(index));
+            let hash = key.map(hash_key);
+            if let Some(hash) = hash {
+                db.prefetch_shard(db.shard_of(hash));
+            }
+            resolved.push(Resolved { command, hash });
+        }
+        if resolved.len() == 1 {
+            return;
+        }
+        let hashes = || resolved.iter().filter_map(|one| one.hash);
+        hashes().for_each(|hash| db.lock(db.shard_of(hash)).prefetch_table(hash));
+        hashes().for_each(|hash| db.lock(db.shard_of(hash)).prefetch_entry(hash));
+    }
+}
