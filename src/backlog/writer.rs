@@ -61,7 +61,22 @@ impl Writer {
     #[inline]
     pub fn append(&mut self, db: Option<DbIndex>, parts: &[&[u8]]) -> Range<Offset> {
         let len = parts.iter().map(|part| part.len()).sum();
-        let claim = self.claim(db, db, len);
+        let claim = self.claim(&[], db, db, len);
+        self.copy(claim, parts);
+        claim.start..claim.end
+    }
+
+    /// Appends one unit whose first bytes, `prelude`, belong to no database: MULTI. The SELECT that the stream may need to
+    /// be in `first` stands behind it, where Redis places it. `last`: the database in which the unit leaves the stream.
+    pub fn append_transaction(
+        &mut self,
+        prelude: &[u8],
+        first: DbIndex,
+        last: DbIndex,
+        parts: &[&[u8]],
+    ) -> Range<Offset> {
+        let len = parts.iter().map(|part| part.len()).sum();
+        let claim = self.claim(prelude, Some(first), Some(last), len);
         self.copy(claim, parts);
         claim.start..claim.end
     }
@@ -69,7 +84,7 @@ impl Writer {
     /// Appends a primary's bytes as they came. `db_after`: the database that its stream is in after them, None
     /// if they leave it as it was.
     pub fn append_verbatim(&mut self, bytes: &[u8], db_after: Option<DbIndex>) -> Range<Offset> {
-        let claim = self.claim(None, db_after, bytes.len());
+        let claim = self.claim(&[], None, db_after, bytes.len());
         self.copy(claim, &[bytes]);
         claim.start..claim.end
     }
@@ -77,7 +92,7 @@ impl Writer {
     /// The first half of `append`, for the time under a shard's lock: takes `len` bytes of the stream.
     #[inline]
     pub fn reserve(&mut self, db: Option<DbIndex>, len: usize) -> Reservation {
-        Reservation { claim: self.claim(db, db, len), writer: self.identity() }
+        Reservation { claim: self.claim(&[], db, db, len), writer: self.identity() }
     }
 
     /// The second half: `parts` have as many bytes as were reserved.
@@ -120,9 +135,9 @@ impl Writer {
         std::ptr::from_ref(&*self.backlog.ring.slots[self.slot]).addr()
     }
 
-    /// Takes `len` bytes, and room for a SELECT before them if `db` is not the stream's, as one range.
+    /// Takes `len` bytes, and room before them for `prelude` and for a SELECT if `db` is not the stream's, as one range.
     #[inline]
-    fn claim(&mut self, db: Option<DbIndex>, db_after: Option<DbIndex>, len: usize) -> Claim {
+    fn claim(&mut self, prelude: &[u8], db: Option<DbIndex>, db_after: Option<DbIndex>, len: usize) -> Claim {
         assert!(len > 0, "an append has bytes");
         let ring = &self.backlog.ring;
         let (start, select) = loop {
@@ -134,7 +149,7 @@ impl Writer {
                 ring.slots[self.slot].store(head.offset.0, Ordering::Release);
             }
             let select = db.filter(|_| head.db != db);
-            let total = len + select.map_or(0, Select::len_for);
+            let total = prelude.len() + len + select.map_or(0, Select::len_for);
             let new = Head { offset: head.offset + total as u64, db: db_after.or(head.db) };
             let swapped =
                 ring.head.compare_exchange_weak(word, new.pack(), Ordering::AcqRel, Ordering::Relaxed);
@@ -144,11 +159,15 @@ impl Writer {
         };
         self.announced = true;
         self.open += 1;
-        let at = start + select.map_or(0, Select::len_for) as u64;
+        let behind_prelude = start + prelude.len() as u64;
+        let at = behind_prelude + select.map_or(0, Select::len_for) as u64;
         let end = at + len as u64;
         ring.make_ready(end);
+        if !prelude.is_empty() {
+            self.copy_bytes(start, prelude);
+        }
         if let Some(db) = select {
-            self.copy_select(start, db);
+            self.copy_select(behind_prelude, db);
         }
         Claim { start, at, end }
     }

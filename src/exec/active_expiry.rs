@@ -43,7 +43,8 @@ impl ActiveExpiry {
     pub fn round(&mut self, budget: Duration) -> Round {
         self.executor.unpark();
         let now = self.executor.tick();
-        let is_off = self.executor.engine().expiry_off_until.load(std::sync::atomic::Ordering::Relaxed) > now.0;
+        let is_off =
+            self.executor.engine().expiry_off_until.load(std::sync::atomic::Ordering::Relaxed) > now.0;
         let result = if self.executor.view().is_replica || is_off {
             Round::Complete
         } else {

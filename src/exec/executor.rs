@@ -161,14 +161,16 @@ impl Executor {
             }
         };
         self.counters.add(Count::Commands, 1);
-        let next = if session.transaction.is_some() && !transaction::runs_at_once(command) {
-            let transaction = session.transaction.as_mut().expect("just seen");
-            transaction.queue.push(Queued { command: command.id.0, words: args.to_vec() });
-            reply.simple("QUEUED");
-            Next::Continue
-        } else {
-            self.ran = Some(command.id);
-            self.call(session, command, args, resolved.hash, reply)
+        let next = match &mut session.transaction {
+            Some(transaction) if !transaction::runs_at_once(command) => {
+                transaction.queue.push(Queued { command: command.id.0, words: args.to_vec() });
+                reply.simple("QUEUED");
+                Next::Continue
+            }
+            _ => {
+                self.ran = Some(command.id);
+                self.call(session, command, args, resolved.hash, reply)
+            }
         };
         self.after_reply(session, reply, next)
     }
@@ -403,13 +405,7 @@ impl Executor {
     }
 
     /// Runs a command on the whole keyspace while all other threads stand still.
-    fn whole(
-        &mut self,
-        session: &mut Session,
-        command: &'static Command,
-        args: Args<'_>,
-        reply: &mut Reply,
-    ) {
+    fn whole(&mut self, session: &mut Session, command: &'static Command, args: Args<'_>, reply: &mut Reply) {
         self.stand_still(|executor| executor.whole_standing(session, command, args, reply));
     }
 
@@ -500,7 +496,9 @@ fn open<'v>(
     around: Surroundings<'v>,
 ) -> Space<'v> {
     match (hash, command.row.keys) {
-        (Some(hash), Keys::Range { first, .. }) => Space::one(&view.keyspace, db, args.get(first), hash, around),
+        (Some(hash), Keys::Range { first, .. }) => {
+            Space::one(&view.keyspace, db, args.get(first), hash, around)
+        }
         (_, spec) => {
             let mut shards: Vec<ShardRef> = Vec::with_capacity(args.len());
             keys::each(spec, args, db, view.keyspace.databases(), |db, key| {
@@ -512,10 +510,15 @@ fn open<'v>(
 }
 
 #[cold]
-pub(super) fn fail(counters: &Counters, command: &Command, failure: &Failure, mark: usize, reply: &mut Reply) {
+pub(super) fn fail(
+    counters: &Counters,
+    command: &Command,
+    failure: &Failure,
+    mark: usize,
+    reply: &mut Reply,
+) {
     counters.failed(command.id);
     counters.error(&failure.0);
     reply.truncate(mark);
     reply.error(&failure.0);
 }
-

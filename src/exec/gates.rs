@@ -31,10 +31,7 @@ pub(super) fn unknown_command(args: &Args<'_>) -> Failure {
 
 /// The subcommand that a container's first argument names.
 #[cold]
-pub(super) fn subcommand(
-    container: &'static Command,
-    args: &Args<'_>,
-) -> Result<&'static Command, Failure> {
+pub(super) fn subcommand(container: &'static Command, args: &Args<'_>) -> Result<&'static Command, Failure> {
     let Some(word) = args.opt(1) else { return Err(Failure::wrong_arity(container.full_name)) };
     table().subcommand(container, word).ok_or_else(|| {
         let word = String::from_utf8_lossy(&word[..word.len().min(QUOTED_BYTES_MAX)]).into_owned();

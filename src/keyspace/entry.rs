@@ -112,13 +112,7 @@ impl Entry {
     }
 
     /// An entry whose value lives in a box of its own.
-    pub fn boxed(
-        key: &[u8],
-        value: Box<Value>,
-        deadline: Option<UnixMs>,
-        stamp: Stamp,
-        clock: u32,
-    ) -> Entry {
+    pub fn boxed(key: &[u8], value: Box<Value>, deadline: Option<UnixMs>, stamp: Stamp, clock: u32) -> Entry {
         let entry = Entry::allocate(key, Storage::Boxed, value.kind(), 0, deadline, stamp, clock);
         // SAFETY: `allocate` made room for one word behind the key; the box is now owned by the block.
         unsafe { entry.value_ptr().cast::<*mut Value>().write_unaligned(Box::into_raw(value)) };

@@ -72,10 +72,7 @@ mod tests {
         let mut rewrite = Rewrite::default();
         rewrite.push(&[b"SET", b"k", b""]);
         rewrite.push(&[b"DEL", b"k"]);
-        assert_eq!(
-            rewrite.bytes,
-            b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$0\r\n\r\n*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n"
-        );
+        assert_eq!(rewrite.bytes, b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$0\r\n\r\n*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n");
         assert_eq!(rewrite.commands, 2);
     }
 }

@@ -63,12 +63,20 @@ pub const fn flags(list: &[Flags]) -> Flags {
 pub enum Keys {
     None,
     /// `last` counts from the end if negative (-1 is the last argument); every `step`th is a key.
-    Range { first: usize, last: i32, step: usize },
+    Range {
+        first: usize,
+        last: i32,
+        step: usize,
+    },
     /// The argument at `at` says how many keys follow it.
-    Counted { at: usize },
+    Counted {
+        at: usize,
+    },
     /// The key at `first` (and the next one if `pair`), and possibly the same key in another database, named
     /// by the arguments: MOVE, COPY. See `commands::spec::keys`.
-    OtherDb { pair: bool },
+    OtherDb {
+        pair: bool,
+    },
 }
 
 impl Keys {

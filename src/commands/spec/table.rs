@@ -93,8 +93,7 @@ impl Table {
                 return None;
             }
             let command = &self.commands[id as usize - 1];
-            if command.row.name.len() == name.len()
-                && command.row.name.as_bytes().eq_ignore_ascii_case(name)
+            if command.row.name.len() == name.len() && command.row.name.as_bytes().eq_ignore_ascii_case(name)
             {
                 return Some(command);
             }
