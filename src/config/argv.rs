@@ -32,11 +32,11 @@ pub(super) struct CommandLine {
 pub(super) fn parse(arguments: &[OsString]) -> CommandLine {
     let mut result = CommandLine::default();
     let mut rest = arguments;
-    if let Some((first, tail)) = arguments.split_first() {
-        if !first.as_bytes().starts_with(b"-") {
-            result.file = Some(PathBuf::from(first));
-            rest = tail;
-        }
+    if let Some((first, tail)) = arguments.split_first()
+        && !first.as_bytes().starts_with(b"-")
+    {
+        result.file = Some(PathBuf::from(first));
+        rest = tail;
     }
     let mut name_needs_value = false;
     for (at, argument) in rest.iter().enumerate() {

@@ -21,6 +21,8 @@ pub enum Effect {
 #[derive(Clone, Copy)]
 pub(super) enum Slot {
     Field {
+        /// For the test that compares fields and rows.
+        #[cfg(test)]
         name: &'static str,
         get: fn(&Config) -> Value,
         set: fn(&mut Config, Value),
@@ -59,6 +61,7 @@ pub struct Row {
 macro_rules! field {
     ($field:ident) => {
         $crate::config::row::Slot::Field {
+            #[cfg(test)]
             name: stringify!($field),
             get: |config| $crate::config::value::Setting::to_value(&config.$field),
             set: |config, value| {

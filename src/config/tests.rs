@@ -1,4 +1,8 @@
 //! Tests of the table itself: they read the rows, so a new row is tested as soon as it exists.
+mod documentation;
+mod facts;
+mod loading;
+
 use std::collections::BTreeSet;
 
 use super::fields::Config;
