@@ -11,6 +11,7 @@ mod float_literal;
 pub mod glob;
 mod grisu;
 pub mod hash;
+pub mod mailbox;
 pub mod ids;
 pub mod long_double;
 pub mod number;
