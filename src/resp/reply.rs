@@ -15,6 +15,8 @@
 //! | `verbatim`| bulk          | `=`          |
 //! | `big_number`| bulk        | `(`          |
 
+use crate::base::double::write_double;
+
 /// The bytes of an integer in decimal, at most 20 of them, plus a type byte and CRLF.
 const HEADER_BYTES_MAX: usize = 23;
 
@@ -190,14 +192,25 @@ impl Reply {
         self.aggregate(b'|', pairs);
     }
 
-    /// A double with the fewest digits that read back as the same value; infinities are `inf` and `-inf`.
+    /// A double as `base::double` prints it; infinities are `inf` and `-inf`.
     pub fn double(&mut self, value: f64) {
         if self.suppressed {
             return;
         }
-        let mut text = DoubleText::default();
-        let text = text.format(value);
-        if self.resp3 { self.line(b',', text) } else { self.bulk(text) }
+        let start = self.buf.len();
+        if self.resp3 {
+            self.buf.push(b',');
+            write_double(&mut self.buf, value);
+            self.buf.extend_from_slice(b"\r\n");
+        } else {
+            // The text goes first, because the header needs its length.
+            write_double(&mut self.buf, value);
+            let text_end = self.buf.len();
+            self.header(b'$', (text_end - start) as i64);
+            let header_len = self.buf.len() - text_end;
+            self.buf[start..].rotate_right(header_len);
+            self.buf.extend_from_slice(b"\r\n");
+        }
     }
 
     /// A boolean.
@@ -315,42 +328,6 @@ impl Reply {
     }
 }
 
-/// Room for the text of a double, on the stack.
-struct DoubleText {
-    bytes: [u8; DoubleText::BYTES_MAX],
-    len: usize,
-}
-
-impl Default for DoubleText {
-    fn default() -> Self {
-        DoubleText { bytes: [0; DoubleText::BYTES_MAX], len: 0 }
-    }
-}
-
-impl DoubleText {
-    /// Longest: a sign, one digit, a point, 16 digits, and an exponent of five; plain notation ends at 21 digits.
-    const BYTES_MAX: usize = 32;
-
-    fn format(&mut self, value: f64) -> &[u8] {
-        use std::io::Write;
-        let magnitude = value.abs();
-        let mut room = &mut self.bytes[..];
-        let free = room.len();
-        let written = if value.is_nan() {
-            room.write_all(b"nan")
-        } else if value.is_infinite() {
-            room.write_all(if value > 0.0 { b"inf" } else { b"-inf" })
-        } else if magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
-            write!(room, "{value:e}")
-        } else {
-            write!(room, "{value}")
-        };
-        written.expect("the longest double fits in the room");
-        self.len = free - room.len();
-        &self.bytes[..self.len]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -401,6 +378,7 @@ mod tests {
         check(|r| r.big_number("123"), "$3\r\n123\r\n", "(123\r\n");
         check(|r| r.double(1.5), "$3\r\n1.5\r\n", ",1.5\r\n");
         check(|r| r.double(3.0), "$1\r\n3\r\n", ",3\r\n");
+        check(|r| r.double(1e100), "$6\r\n1e+100\r\n", ",1e+100\r\n");
         check(|r| r.double(f64::NEG_INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n");
     }
 
