@@ -84,7 +84,7 @@ impl Parser {
             };
             match step {
                 Step::Complete(len) => {
-                    self.reset();
+                    self.restart();
                     progress.consumed = start + len;
                 }
                 Step::More(wanted) => {
@@ -100,7 +100,9 @@ impl Parser {
         progress
     }
 
-    fn reset(&mut self) {
+    /// Forgets the command that was interrupted: the next call starts at a command boundary. For a caller that did not use all
+    /// commands of the last batch and parses the rest again later.
+    pub fn restart(&mut self) {
         self.args_left = 0;
         self.at = 0;
         self.bulk_len = None;
