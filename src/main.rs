@@ -6,7 +6,11 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{ArgAction, Parser};
+use starling::base::alloc::Counting;
 use starling::{config, server};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 /// A Redis-compatible in-memory server whose heart is replication.
 #[derive(Parser)]

@@ -1,12 +1,171 @@
 //! Wiring: who owns what, start order, shutdown.
 //!
+//! ```text
+//!  boot: log -> directory -> daemon -> engine -> data -> listeners -> workers -> cron -> signals -> "Ready"
+//!  stop: listeners -> links and senders -> save -> workers -> cron
+//! ```
+//!
 //! Called by `main` with a configuration that passed every check.
-use std::process::ExitCode;
+//! Always: a thread is started by `boot` and joined by it, and nothing serves before the data set is loaded.
 
-use crate::config::{Config, Origin};
+pub mod cron;
+pub mod host;
+pub mod log;
+pub mod process;
+pub mod shared;
+pub mod worker;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use ::log::{error, info, warn};
+use crossbeam::channel::{Receiver, unbounded};
+
+use crate::base::clock;
+use crate::base::ids::UnixMs;
+use crate::config::{Config, Live, Origin};
+use crate::exec::engine::Engine;
+use crate::net::acceptor::Acceptor;
+use crate::net::admission::Admission;
+use crate::net::event_loop::{EventLoop, Seat};
+use crate::net::listener::{ListenError, Listener, listen_tcp, listen_unix};
+use crate::server::cron::Cron;
+use crate::server::host::ServerHost;
+use crate::server::shared::{Shared, Stop};
+use crate::server::worker::{Message, Worker};
 
 /// Runs the server until it is told to stop.
-pub fn boot(config: Config, _origin: Origin) -> ExitCode {
-    eprintln!("nothing to serve on port {} yet", config.port);
-    ExitCode::FAILURE
+pub fn boot(mut config: Config, origin: Origin) -> ExitCode {
+    log::configure(&config);
+    if let Err(cause) = std::env::set_current_dir(&config.dir) {
+        eprintln!("Can't chdir to '{}': {cause}", config.dir.display());
+        return ExitCode::FAILURE;
+    }
+    if config.daemonize
+        && let Err(cause) = process::daemonize()
+    {
+        eprintln!("Can't become a daemon: {cause}");
+        return ExitCode::FAILURE;
+    }
+    greet(&config);
+    config.maxclients = process::raise_open_files(config.maxclients);
+    if let Some(path) = process::pid_file(&config) {
+        process::write_pid_file(path);
+    }
+    match serve(config, origin) {
+        Ok(code) => code,
+        Err(message) => {
+            warn!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn greet(config: &Config) {
+    info!("oO0OoO0OoO0Oo Starling is starting oO0OoO0OoO0Oo");
+    info!(
+        "Starling {}, bits=64, workers={}, Port: {}, PID: {}",
+        env!("CARGO_PKG_VERSION"),
+        config.threads,
+        config.port,
+        std::process::id()
+    );
+}
+
+/// All listening sockets that the configuration asks for.
+pub(crate) fn listen(config: &Config) -> Result<Vec<Listener>, ListenError> {
+    let mut listeners = listen_tcp(&config.bind, config.port, config.tcp_backlog)?;
+    if let Some(path) = &config.unixsocket {
+        listeners.push(listen_unix(path, Some(config.unixsocketperm), config.tcp_backlog)?);
+    }
+    Ok(listeners)
+}
+
+fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
+    let listeners = listen(&config)
+        .map_err(|cause| format!("Failed listening on port {}: {cause}, aborting.", config.port))?;
+    if listeners.is_empty() {
+        return Err("Configured to not listen anywhere, exiting.".into());
+    }
+    let threads = config.threads;
+    let admission = Admission::new(config.maxclients as usize);
+    host::apply_admission(&admission, &config);
+    let engine = Arc::new(Engine::new(Arc::new(Live::new(config, origin)), UnixMs(clock::now_ms())));
+
+    let seats: Vec<Seat<Message>> =
+        (0..threads).map(|_| Seat::new()).collect::<Result<_, _>>().map_err(|cause| cause.to_string())?;
+    let handles: Vec<_> = seats.iter().map(Seat::handle).collect();
+    let posts = seats.iter().map(Seat::post).collect();
+    let (stop, stopped) = unbounded();
+    let shared =
+        Arc::new(Shared::new(engine.clone(), admission.clone(), handles.clone(), posts, stop.clone()));
+    engine.set_host(Arc::new(ServerHost::new(shared.clone())));
+
+    let workers = start_workers(&shared, seats).map_err(|cause| format!("Can't start the workers: {cause}"))?;
+    let acceptor = Acceptor::new(listeners, handles.clone(), admission)
+        .map_err(|cause| format!("Can't accept connections: {cause}"))?;
+    let acceptor_handle = acceptor.handle();
+    // Set once, here; a second boot in one process does not exist.
+    let _ = shared.acceptor.set(acceptor_handle.clone());
+    let accepting = spawn("acceptor", move || acceptor.run())?;
+    let cron = Cron::start(shared.clone()).map_err(|cause| format!("Can't start cron: {cause}"))?;
+    process::watch_signals(stop).map_err(|cause| format!("Can't watch for signals: {cause}"))?;
+    info!("Ready to accept connections");
+
+    let code = wait(&shared, &stopped);
+    acceptor_handle.stop();
+    join("acceptor", accepting);
+    cron.stop();
+    handles.iter().for_each(|worker| worker.stop());
+    workers.into_iter().for_each(|worker| join("worker", worker));
+    process::remove_pid_file(&engine.config.load());
+    warn!("Starling is now ready to exit, bye bye...");
+    Ok(code)
+}
+
+/// Blocks until the server may stop.
+fn wait(shared: &Shared, stopped: &Receiver<Stop>) -> ExitCode {
+    loop {
+        match stopped.recv() {
+            Ok(Stop::Signal(_)) => match shared.prepare_shutdown() {
+                Ok(()) => return ExitCode::SUCCESS,
+                Err(reason) => error!("{reason}"),
+            },
+            Ok(Stop::Command) => return ExitCode::SUCCESS,
+            Err(_) => return ExitCode::FAILURE,
+        }
+    }
+}
+
+fn start_workers(
+    shared: &Arc<Shared>,
+    seats: Vec<Seat<Message>>,
+) -> std::io::Result<Vec<JoinHandle<std::io::Result<()>>>> {
+    let start = |(index, seat): (usize, Seat<Message>)| {
+        let shared = shared.clone();
+        std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            let worker = Worker::new(index, shared);
+            EventLoop::new(seat, worker).run().map(drop)
+        })
+    };
+    seats.into_iter().enumerate().map(start).collect()
+}
+
+fn spawn(
+    name: &str,
+    work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
+) -> Result<JoinHandle<std::io::Result<()>>, String> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|cause| format!("Can't start the {name} thread: {cause}"))
+}
+
+fn join(name: &str, thread: JoinHandle<std::io::Result<()>>) {
+    match thread.join() {
+        Ok(Ok(())) => {}
+        Ok(Err(cause)) => error!("a thread ({name}) ended with {cause}"),
+        Err(_) => error!("a thread ({name}) ended in a panic"),
+    }
 }

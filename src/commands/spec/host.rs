@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::commands::spec::Failure;
-use crate::config::Live;
+use crate::config::{Asker, Live};
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::watch::WatchTable;
 use crate::session::roster::Roster;
@@ -20,5 +20,5 @@ pub trait Host: Send + Sync {
     /// Makes `keyspace` the current one. Only while the world stands still.
     fn replace_keyspace(&self, keyspace: Keyspace);
     /// CONFIG SET: validates all, applies all or none.
-    fn set_config(&self, pairs: &[(&[u8], &[u8])]) -> Result<(), Failure>;
+    fn set_config(&self, asker: Asker, pairs: &[(&[u8], &[u8])]) -> Result<(), Failure>;
 }

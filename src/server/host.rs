@@ -1,0 +1,97 @@
+//! The host: what control commands ask of the server, as `commands::spec::Host` declares it.
+//!
+//! One per server; called on the worker that runs the command, without any shard lock held.
+//! Always: it delegates; what is asked is done where it belongs.
+
+use std::sync::Arc;
+
+use crate::commands::spec::{Failure, Host};
+use crate::config::{Asker, Config, Live, SetError};
+use crate::keyspace::db::Keyspace;
+use crate::keyspace::watch::WatchTable;
+use crate::net::admission::Admission;
+use crate::server::shared::Shared;
+use crate::server::{listen, log as server_log};
+use crate::session::roster::Roster;
+
+pub struct ServerHost {
+    shared: Arc<Shared>,
+}
+
+impl ServerHost {
+    pub fn new(shared: Arc<Shared>) -> ServerHost {
+        ServerHost { shared }
+    }
+
+    /// Makes the running server follow a change of the configuration.
+    fn apply(&self, new: &Config, old: &Config, changed: &[&'static str]) -> Result<(), String> {
+        for name in changed {
+            match *name {
+                "port" | "bind" | "unixsocket" => {
+                    let listeners = listen(new).map_err(|cause| {
+                        format!("Unable to listen on this port. Check server logs. ({cause})")
+                    })?;
+                    if let Some(acceptor) = self.shared.acceptor.get() {
+                        acceptor.replace(listeners);
+                    }
+                }
+                "loglevel" | "logfile" => server_log::configure(new),
+                "dir" => {
+                    std::env::set_current_dir(&new.dir).map_err(|cause| cause.to_string())?;
+                }
+                "repl-backlog-size" => {
+                    if let Some(backlog) = self.shared.engine.backlog() {
+                        backlog.set_retain(new.repl_backlog_size);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if new.maxclients > old.maxclients && crate::server::process::raise_open_files(new.maxclients) < new.maxclients {
+            return Err(format!(
+                "The operating system is not able to handle the specified number of clients, try with {}",
+                old.maxclients
+            ));
+        }
+        apply_admission(&self.shared.admission, new);
+        Ok(())
+    }
+}
+
+/// Tells the acceptor's rules what the configuration says.
+pub(super) fn apply_admission(admission: &Admission, config: &Config) {
+    admission.set_max_clients(config.maxclients as usize);
+    admission.set_keepalive_seconds(config.tcp_keepalive);
+    admission.set_local_only(config.protected_mode && config.requirepass.is_none());
+}
+
+impl Host for ServerHost {
+    fn config(&self) -> &Live {
+        &self.shared.engine.config
+    }
+
+    fn keyspace(&self) -> Arc<Keyspace> {
+        self.shared.engine.keyspace()
+    }
+
+    fn watches(&self) -> &WatchTable {
+        &self.shared.engine.watches
+    }
+
+    fn roster(&self) -> &Roster {
+        &self.shared.engine.roster
+    }
+
+    fn replace_keyspace(&self, keyspace: Keyspace) {
+        self.shared.engine.replace_keyspace(Arc::new(keyspace));
+    }
+
+    fn set_config(&self, asker: Asker, pairs: &[(&[u8], &[u8])]) -> Result<(), Failure> {
+        let result = self.config().set_by(asker, pairs, &mut |new, old, changed| self.apply(new, old, changed));
+        self.shared.engine.bump();
+        result.map_err(|error| {
+            let code = if error == SetError::Loading { "LOADING" } else { "ERR" };
+            Failure::new(format!("{code} {error}"))
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! What the server's threads share beyond the engine: the ways to reach each other.
+//!
+//! Made by `boot`; held by workers, the host, cron.
+//! Always: a message to a client goes to the worker that serves it, and to no other.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crossbeam::channel::Sender;
+
+use crate::base::mailbox::{Full, Post};
+use crate::exec::engine::Engine;
+use crate::net::acceptor::AcceptorHandle;
+use crate::net::admission::Admission;
+use crate::net::event_loop::WorkerHandle;
+use crate::net::service::Detached;
+use crate::server::worker::Message;
+use crate::session::Session;
+use crate::session::client::Client;
+
+/// Why the server stops.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// SIGTERM or SIGINT: saves if save points are configured.
+    Signal(i32),
+    /// SHUTDOWN, which has saved already if it had to.
+    Command,
+}
+
+pub struct Shared {
+    pub engine: Arc<Engine>,
+    pub admission: Arc<Admission>,
+    pub acceptor: OnceLock<AcceptorHandle>,
+    pub workers: Vec<WorkerHandle>,
+    /// Wakes the main thread, which stops the others.
+    pub stop: Sender<Stop>,
+    pub run_id: [u8; 40],
+    posts: Vec<Post<Message>>,
+}
+
+impl Shared {
+    pub fn new(
+        engine: Arc<Engine>,
+        admission: Arc<Admission>,
+        workers: Vec<WorkerHandle>,
+        posts: Vec<Post<Message>>,
+        stop: Sender<Stop>,
+    ) -> Shared {
+        let run_id = crate::base::random::new_id();
+        Shared { engine, admission, acceptor: OnceLock::new(), workers, stop, run_id, posts }
+    }
+
+    /// Leaves a message with the worker that serves `client`.
+    fn tell(&self, client: &Client, message: Message) {
+        if let Err(Full(message)) = self.posts[client.worker].post(message) {
+            log::warn!("Worker {} takes no more messages: {message:?} is lost", client.worker);
+        }
+    }
+
+    /// Closes a client, wherever it is served.
+    pub fn kill(&self, client: &Client) {
+        self.tell(client, Message::Kill { client: client.id });
+    }
+
+    /// Answers a blocked client. Nothing happens if it is gone or not blocked any more.
+    pub fn unblock(&self, client: u64, reply: Vec<u8>) {
+        if let Some(client) = self.engine.roster.get(client)
+            && client.is_blocked.load(Relaxed)
+        {
+            self.tell(&client, Message::Unblock { client: client.id, reply });
+        }
+    }
+
+    /// A client that may be waiting for replicas is gone.
+    pub fn forget_waiter(&self, _client: u64) {}
+
+    /// A connection has become a replica's.
+    pub fn adopt_replica(&self, _session: Session, _connection: Detached) {}
+
+    /// Called by cron.
+    pub fn every_second(&self) {}
+
+    /// Before the server may stop: nothing is lost.
+    pub fn prepare_shutdown(&self) -> Result<(), String> {
+        Ok(())
+    }
+}

@@ -1,0 +1,240 @@
+//! A worker's service: gives the bytes that the event loop reads a meaning, by way of its executor.
+//!
+//! ```text
+//!  event loop (net) -- batch --> Worker::run -- windows --> Executor::request -> replies
+//!  other threads    -- Message (mailbox) --> kill, unblock
+//! ```
+//!
+//! One per worker thread. Always: all sessions here belong to this thread; other threads reach them by message only.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::base::clock;
+use crate::commands::spec::table::CommandId;
+use crate::commands::spec::{Args, Next};
+use crate::exec::executor::{Executor, Resolved};
+use crate::exec::prefetch::WINDOW;
+use crate::exec::stats::Count;
+use crate::exec::transaction;
+use crate::net::service::{After, BufferLimits, CloseReason, ConnectionKey, Detached, PeerInfo, Peers, Service};
+use crate::resp::batch::Batch;
+use crate::resp::limits::{Limits, ProtocolError};
+use crate::resp::reply::Reply;
+use crate::server::shared::Shared;
+use crate::session::Session;
+use crate::session::client::Client;
+
+/// What other threads ask of a worker.
+#[derive(Debug)]
+pub enum Message {
+    /// CLIENT KILL: closes the client, after its replies.
+    Kill { client: u64 },
+    /// A blocked client's command is answered: `reply` are encoded values.
+    Unblock { client: u64, reply: Vec<u8> },
+}
+
+/// One worker.
+pub struct Worker {
+    index: usize,
+    shared: Arc<Shared>,
+    executor: Executor,
+    connections: HashMap<u64, ConnectionKey>,
+    resolved: Vec<Resolved>,
+    ran: Vec<CommandId>,
+}
+
+impl Worker {
+    pub fn new(index: usize, shared: Arc<Shared>) -> Worker {
+        let executor = Executor::new(shared.engine.clone());
+        Worker {
+            index,
+            shared,
+            executor,
+            connections: HashMap::new(),
+            resolved: Vec::with_capacity(WINDOW),
+            ran: Vec::with_capacity(WINDOW),
+        }
+    }
+
+    /// Runs commands `from..to` of the batch.
+    #[inline]
+    fn window(
+        &mut self,
+        session: &mut Session,
+        buf: &[u8],
+        batch: &Batch,
+        (from, to): (usize, usize),
+        out: &mut Reply,
+    ) -> Option<After> {
+        let requests = (from..to).map(|index| Args::parsed(batch.request(buf, index)));
+        self.executor.resolve_window(session.db, requests, &mut self.resolved);
+        let started = clock::monotonic_ns();
+        let mut after = None;
+        for index in from..to {
+            let args = Args::parsed(batch.request(buf, index));
+            let next = self.executor.request(session, args, self.resolved[index - from], out);
+            self.ran.extend(self.executor.ran());
+            let done = index + 1;
+            after = match next {
+                Next::Continue => continue,
+                Next::Close => Some(After::Close),
+                Next::Block => Some(After::Blocked { done }),
+                Next::BecomeReplica => Some(After::Detach { done }),
+            };
+            break;
+        }
+        self.account(session, clock::monotonic_ns() - started);
+        after
+    }
+
+    /// Spreads a window's time over its commands: reading the clock for each would cost a quarter of a GET.
+    #[inline]
+    fn account(&mut self, session: &Session, nanos: u64) {
+        let Some(last) = self.ran.last() else { return };
+        session.client.last_command.store(last.0, Relaxed);
+        let each = nanos / self.ran.len() as u64;
+        for command in self.ran.drain(..) {
+            self.executor.counters.called(command, each);
+        }
+    }
+}
+
+impl Service for Worker {
+    type Session = Session;
+    type Message = Message;
+
+    fn connect(&mut self, peer: PeerInfo) -> Session {
+        let engine = &self.shared.engine;
+        let id = engine.roster.next_id();
+        let client = Arc::new(Client::new(
+            id,
+            peer.address,
+            peer.local_address,
+            peer.fd,
+            self.index,
+            peer.unix,
+            self.executor.now(),
+        ));
+        engine.roster.add(client.clone());
+        self.connections.insert(id, peer.key);
+        self.executor.counters.add(Count::ConnectionsAccepted, 1);
+        Session::new(client, self.executor.view().config.requirepass.is_none())
+    }
+
+    fn disconnect(&mut self, mut session: Session, reason: CloseReason) {
+        match reason {
+            CloseReason::QueryBufferLimit => self.executor.counters.add(Count::QueryLimitDisconnects, 1),
+            CloseReason::OutputBufferLimit => self.executor.counters.add(Count::OutputLimitDisconnects, 1),
+            CloseReason::PeerClosed
+            | CloseReason::Failed(_)
+            | CloseReason::Requested
+            | CloseReason::ProtocolError
+            | CloseReason::Idle
+            | CloseReason::Shutdown => {}
+        }
+        transaction::unwatch(&self.shared.engine.watches, &mut session);
+        self.connections.remove(&session.client.id);
+        self.shared.engine.roster.remove(session.client.id);
+        self.shared.forget_waiter(session.client.id);
+    }
+
+    fn detach(&mut self, mut session: Session, connection: Detached) {
+        transaction::unwatch(&self.shared.engine.watches, &mut session);
+        self.connections.remove(&session.client.id);
+        self.shared.adopt_replica(session, connection);
+    }
+
+    fn parse_limits(&self, session: &Session) -> Limits {
+        let config = &self.executor.view().config;
+        Limits {
+            max_bulk: config.proto_max_bulk_len as u64,
+            authenticated: session.authenticated,
+            ..Limits::default()
+        }
+    }
+
+    fn run(&mut self, session: &mut Session, buf: &[u8], batch: &Batch, out: &mut Reply) -> After {
+        let now = self.executor.tick();
+        session.client.last_request.store(now.0, Relaxed);
+        self.executor.begin_batch();
+        let mut after = After::Continue;
+        let mut from = 0;
+        while from < batch.len() {
+            let to = (from + WINDOW).min(batch.len());
+            if let Some(other) = self.window(session, buf, batch, (from, to), out) {
+                after = other;
+                break;
+            }
+            from = to;
+        }
+        self.executor.end_batch();
+        after
+    }
+
+    fn protocol_error(&mut self, session: &mut Session, error: ProtocolError, out: &mut Reply) {
+        log::debug!("Protocol error ({error:?}) from client: {}", self.describe(session));
+        self.executor.counters.error("ERR");
+        out.error_bytes(&error.reply());
+    }
+
+    fn message(&mut self, message: Message, peers: &mut dyn Peers<Session>) {
+        match message {
+            Message::Kill { client } => {
+                if let Some(key) = self.connections.get(&client) {
+                    peers.close(*key, false);
+                }
+            }
+            Message::Unblock { client, reply } => {
+                let Some(key) = self.connections.get(&client) else { return };
+                if let Some((session, out)) = peers.get(*key) {
+                    session.client.is_blocked.store(false, Relaxed);
+                    out.raw(&reply);
+                }
+                peers.resume(*key);
+            }
+        }
+    }
+
+    fn tick(&mut self, _now_ms: u64, _peers: &mut dyn Peers<Session>) {}
+
+    fn next_deadline_ms(&self) -> Option<u64> {
+        None
+    }
+
+    #[inline]
+    fn between_batches(&mut self) {
+        self.executor.checkpoint();
+    }
+
+    fn before_poll(&mut self) {
+        self.executor.park();
+    }
+
+    fn after_poll(&mut self) {
+        self.executor.unpark();
+        self.executor.tick();
+    }
+
+    fn buffer_limits(&self, _session: &Session) -> BufferLimits {
+        let config = &self.executor.view().config;
+        let limit = config.client_output_buffer_limit.normal;
+        BufferLimits {
+            query_bytes_max: config.client_query_buffer_limit,
+            output_hard_bytes: limit.hard_bytes as usize,
+            output_soft_bytes: limit.soft_bytes as usize,
+            output_soft_seconds: limit.soft_seconds,
+        }
+    }
+
+    fn idle_ms_max(&self, _session: &Session) -> Option<u64> {
+        let seconds = self.executor.view().config.timeout;
+        (seconds > 0).then_some(seconds * 1000)
+    }
+
+    fn describe(&self, session: &Session) -> String {
+        let client = &session.client;
+        format!("id={} addr={} laddr={} fd={}", client.id, client.addr, client.laddr, client.fd)
+    }
+}
