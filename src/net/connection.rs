@@ -13,9 +13,10 @@
 use super::admission::Ticket;
 use super::input::Input;
 use super::output::Output;
-use super::service::{CloseReason, ConnectionCounters, ConnectionKey};
+use super::service::{CloseReason, ConnectionKey};
 use super::socket::Socket;
 use crate::resp::parser::Parser;
+use crate::session::traffic::ConnectionCounters;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

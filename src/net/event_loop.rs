@@ -13,12 +13,11 @@
 use super::acceptor::NewConnection;
 use super::connection::{Connection, State};
 use super::pool::Pool;
-use super::service::{
-    After, CloseReason, ConnectionCounters, ConnectionKey, Detached, PeerInfo, Service, WorkerCounters, add,
-};
+use super::service::{After, CloseReason, ConnectionKey, Detached, PeerInfo, Service, WorkerCounters, add};
 use crate::base::clock;
 use crate::base::mailbox::{Full, Mailbox, Post, mailbox};
 use crate::resp::batch::Batch;
+use crate::session::traffic::ConnectionCounters;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::io;

@@ -13,6 +13,7 @@
 use crate::resp::batch::Batch;
 use crate::resp::limits::{Limits, ProtocolError};
 use crate::resp::reply::Reply;
+use crate::session::traffic::ConnectionCounters;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -152,26 +153,7 @@ pub struct Detached {
     pub ticket: super::admission::Ticket,
 }
 
-/// Figures of one connection. The worker that serves it is the only writer, anybody reads; relaxed, they publish nothing.
-#[derive(Debug, Default)]
-pub struct ConnectionCounters {
-    /// Bytes read in all.
-    pub input_bytes: AtomicU64,
-    /// Bytes written in all.
-    pub output_bytes: AtomicU64,
-    /// Monotonic time of the last read or write.
-    pub last_active_ms: AtomicU64,
-    /// Bytes of an incomplete or blocked request.
-    pub query_bytes: AtomicU64,
-    /// Memory held for them.
-    pub query_capacity: AtomicU64,
-    /// Reply bytes that are not written yet.
-    pub pending_bytes: AtomicU64,
-    /// Memory held for replies.
-    pub reply_capacity: AtomicU64,
-}
-
-/// Figures of one worker; the same rule.
+/// Figures of one worker. The worker is the only writer, anybody reads; relaxed, they publish nothing.
 #[derive(Debug, Default)]
 pub struct WorkerCounters {
     /// Bytes read from clients.

@@ -112,7 +112,8 @@ impl Reply {
             return;
         }
         let start = self.buf.len() + 1;
-        self.line(b'-', text.trim_ascii_end());
+        let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+        self.line(b'-', &text[..end]);
         let end = self.buf.len() - 2;
         for byte in &mut self.buf[start..end] {
             if matches!(*byte, b'\r' | b'\n') {

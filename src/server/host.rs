@@ -47,7 +47,9 @@ impl ServerHost {
                 _ => {}
             }
         }
-        if new.maxclients > old.maxclients && crate::server::process::raise_open_files(new.maxclients) < new.maxclients {
+        if new.maxclients > old.maxclients
+            && crate::server::process::raise_open_files(new.maxclients) < new.maxclients
+        {
             return Err(format!(
                 "The operating system is not able to handle the specified number of clients, try with {}",
                 old.maxclients
@@ -87,7 +89,8 @@ impl Host for ServerHost {
     }
 
     fn set_config(&self, asker: Asker, pairs: &[(&[u8], &[u8])]) -> Result<(), Failure> {
-        let result = self.config().set_by(asker, pairs, &mut |new, old, changed| self.apply(new, old, changed));
+        let result =
+            self.config().set_by(asker, pairs, &mut |new, old, changed| self.apply(new, old, changed));
         self.shared.engine.bump();
         result.map_err(|error| {
             let code = if error == SetError::Loading { "LOADING" } else { "ERR" };

@@ -102,7 +102,8 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
         Arc::new(Shared::new(engine.clone(), admission.clone(), handles.clone(), posts, stop.clone()));
     engine.set_host(Arc::new(ServerHost::new(shared.clone())));
 
-    let workers = start_workers(&shared, seats).map_err(|cause| format!("Can't start the workers: {cause}"))?;
+    let workers =
+        start_workers(&shared, seats).map_err(|cause| format!("Can't start the workers: {cause}"))?;
     let acceptor = Acceptor::new(listeners, handles.clone(), admission)
         .map_err(|cause| format!("Can't accept connections: {cause}"))?;
     let acceptor_handle = acceptor.handle();

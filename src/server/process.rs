@@ -72,8 +72,10 @@ pub fn raise_open_files(clients: u32) -> u32 {
             return clients;
         }
         if limit.rlim_cur < wanted {
-            let raised =
-                libc::rlimit { rlim_cur: wanted.min(limit.rlim_max.max(wanted)), rlim_max: limit.rlim_max.max(wanted) };
+            let raised = libc::rlimit {
+                rlim_cur: wanted.min(limit.rlim_max.max(wanted)),
+                rlim_max: limit.rlim_max.max(wanted),
+            };
             if libc::setrlimit(libc::RLIMIT_NOFILE, &raised) == 0 {
                 return clients;
             }

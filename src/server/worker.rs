@@ -18,7 +18,9 @@ use crate::exec::executor::{Executor, Resolved};
 use crate::exec::prefetch::WINDOW;
 use crate::exec::stats::Count;
 use crate::exec::transaction;
-use crate::net::service::{After, BufferLimits, CloseReason, ConnectionKey, Detached, PeerInfo, Peers, Service};
+use crate::net::service::{
+    After, BufferLimits, CloseReason, ConnectionKey, Detached, PeerInfo, Peers, Service,
+};
 use crate::resp::batch::Batch;
 use crate::resp::limits::{Limits, ProtocolError};
 use crate::resp::reply::Reply;
@@ -116,6 +118,7 @@ impl Service for Worker {
             self.index,
             peer.unix,
             self.executor.now(),
+            peer.counters,
         ));
         engine.roster.add(client.clone());
         self.connections.insert(id, peer.key);

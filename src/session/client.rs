@@ -3,10 +3,11 @@
 //! Written by the worker that owns the session, with relaxed stores once per batch; read by whoever lists clients.
 //! Always: the values are recent, not exact; nothing but display and selection depends on them.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU32};
+use std::sync::{Arc, Mutex};
 
 use crate::base::ids::UnixMs;
+use crate::session::traffic::ConnectionCounters;
 
 /// What the user named this client.
 #[derive(Default, Debug, Clone)]
@@ -42,12 +43,12 @@ pub struct Client {
     pub is_blocked: AtomicBool,
     pub is_no_evict: AtomicBool,
     pub is_no_touch: AtomicBool,
-    /// Bytes of requests not parsed yet, and of replies not sent yet.
-    pub query_bytes: AtomicU64,
-    pub reply_bytes: AtomicU64,
+    pub traffic: Arc<ConnectionCounters>,
 }
 
 impl Client {
+    // The fields of PeerInfo, which lives in a layer above.
+    #[expect(clippy::too_many_arguments)]
     pub fn new(
         id: u64,
         addr: String,
@@ -56,6 +57,7 @@ impl Client {
         worker: usize,
         is_unix: bool,
         now: UnixMs,
+        traffic: Arc<ConnectionCounters>,
     ) -> Client {
         Client {
             id,
@@ -76,8 +78,7 @@ impl Client {
             is_blocked: AtomicBool::new(false),
             is_no_evict: AtomicBool::new(false),
             is_no_touch: AtomicBool::new(false),
-            query_bytes: AtomicU64::new(0),
-            reply_bytes: AtomicU64::new(0),
+            traffic,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod roster;
+pub mod traffic;
 
 use std::sync::Arc;
 
