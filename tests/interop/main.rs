@@ -1,0 +1,27 @@
+//! Interop tests: real processes of starling-server, Redis 7.0.15 and Valkey 8 beside each other, compared by DEBUG DIGEST.
+//!
+//!     traffic (seeded) --> primary ==replication link (through a Cut)==> replica, digests equal?
+//!
+//! Run by `tests/run interop` (or `cargo nextest run --test interop`) after `tests/peers/install`. The first half of the modules is the
+//! harness, the second half the scenarios. Always: every server has its own port and directory and dies with its test; each random run
+//! prints its seed (`STARLING_SEED=n` repeats it); a failing test prints the end of each server's log.
+//!
+//! `STARLING_BIN=/usr/bin/redis-server` lets another server stand in for Starling, which proves the harness itself.
+
+mod client;
+mod cut;
+mod fake_primary;
+mod fake_replica;
+mod pairs;
+mod server;
+mod sync;
+mod traffic;
+
+mod bad_input;
+mod chain;
+mod exchange;
+mod follow;
+mod promotion;
+mod refusal;
+mod restart;
+mod roles;
