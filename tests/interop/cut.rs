@@ -22,7 +22,6 @@ struct Wishes {
     ended: AtomicBool,
     /// Largest write in bytes; 0 for no limit.
     fragment: AtomicUsize,
-    accepted: AtomicUsize,
     open: Mutex<Vec<TcpStream>>,
 }
 
@@ -73,11 +72,6 @@ impl Cut {
     pub fn fragment(&self, bytes: usize) {
         self.wishes.fragment.store(bytes, Ordering::Relaxed);
     }
-
-    /// How many connections were let through so far.
-    pub fn accepted(&self) -> usize {
-        self.wishes.accepted.load(Ordering::Relaxed)
-    }
 }
 
 impl Drop for Cut {
@@ -97,7 +91,6 @@ fn accept_loop(listener: &TcpListener, target: u16, wishes: &Arc<Wishes>) {
             continue;
         }
         let Ok(far) = TcpStream::connect(("127.0.0.1", target)) else { continue };
-        wishes.accepted.fetch_add(1, Ordering::Relaxed);
         let _ = (near.set_nonblocking(false), near.set_nodelay(true), far.set_nodelay(true));
         let handles = [near.try_clone(), near.try_clone(), far.try_clone(), far.try_clone()];
         let [Ok(near_in), Ok(near_out), Ok(far_in), Ok(far_out)] = handles else { continue };

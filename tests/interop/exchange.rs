@@ -48,7 +48,7 @@ fn fill_with_values(client: &mut Client) {
     client.ok("SELECT 0");
 }
 
-/// Removes deadlines that would pass during the test, so that digests can be compared at any time.
+/// Leaves no deadline that could pass during the test, and waits until what has expired is gone, so that digests hold still.
 fn keep_only_far_deadlines(client: &mut Client) {
     for database in 0..4 {
         client.ok(&format!("SELECT {database}"));
@@ -59,6 +59,15 @@ fn keep_only_far_deadlines(client: &mut Client) {
                 client.command(&[b"PERSIST".as_slice(), key.bytes()]);
             }
         }
+        wait_until("expired keys are gone", || {
+            let Reply::Array(shown) = client.ok("KEYS *") else { panic!("KEYS answers with an array") };
+            let held = client.ok("DBSIZE").int();
+            if held == shown.len() as i64 {
+                Ok(())
+            } else {
+                Err(format!("{held} held, {} shown", shown.len()))
+            }
+        });
     }
     client.ok("SELECT 0");
 }

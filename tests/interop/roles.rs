@@ -32,12 +32,12 @@ fn expiry_is_driven_by_the_primary(primary: Product, replica: Product) {
     wait_in_sync(&primary, &replica);
     let mut client = primary.client();
     client.ok("SET stays forever");
-    client.ok("SET goes soon PX 300");
+    client.ok("SET goes soon PX 2000");
     wait_in_sync(&primary, &replica);
     let mut below = replica.client();
-    assert_eq!(below.ok("DBSIZE").int(), 2);
     primary.freeze();
-    thread::sleep(Duration::from_millis(600));
+    assert_eq!(below.ok("DBSIZE").int(), 2);
+    thread::sleep(Duration::from_millis(2_200));
     assert_eq!(below.ok("GET goes"), Reply::Nil, "it is logically gone");
     assert_eq!(below.ok("EXISTS goes").int(), 0);
     assert_eq!(below.ok("DBSIZE").int(), 2, "but its primary has not deleted it yet");
