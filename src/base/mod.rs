@@ -17,3 +17,4 @@ pub mod long_double;
 pub mod number;
 pub mod random;
 pub mod sync;
+pub mod version;

@@ -3,10 +3,13 @@
 //! Read by the command table (`spec::table`), through which everything else finds them.
 //! Always: adding a command is adding a row and a handler in one file here, and nothing anywhere else.
 
+pub mod connection;
 pub mod spec;
 pub mod string;
+pub mod transactions;
 
 use crate::commands::spec::Row;
 
 /// The rows of all groups.
-pub const ALL: &[&[Row]] = &[string::get_set::ROWS];
+pub const ALL: &[&[Row]] =
+    &[connection::handshake::ROWS, connection::client::ROWS, string::get_set::ROWS, transactions::ROWS];

@@ -9,6 +9,7 @@
 //! Always: a write's effect is reserved in the backlog under the same locks under which it changed its keys.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::backlog::Writer;
 use crate::base::clock;
@@ -156,6 +157,7 @@ impl Executor {
         let command = match self.admit(session, &args, resolved.command) {
             Ok(command) => command,
             Err(failure) => {
+                let failure = transaction::abort_on_refusal(&self.engine, session, resolved.command, failure);
                 self.refuse(session, resolved.command, &failure, reply);
                 return self.after_reply(session, reply, Next::Continue);
             }
@@ -163,7 +165,14 @@ impl Executor {
         self.counters.add(Count::Commands, 1);
         let next = match &mut session.transaction {
             Some(transaction) if !transaction::runs_at_once(command) => {
+                if command.row.flags.has(Flags::NO_MULTI) {
+                    transaction.is_broken = true;
+                    let failure = Failure::text("ERR Command not allowed inside a transaction");
+                    self.refuse(session, Some(command), &failure, reply);
+                    return self.after_reply(session, reply, Next::Continue);
+                }
                 transaction.queue.push(Queued { command: command.id.0, words: args.to_vec() });
+                session.client.queued.store(transaction.queue.len() as i64, Relaxed);
                 reply.simple("QUEUED");
                 Next::Continue
             }

@@ -9,9 +9,10 @@
 //! under its lock, so no change can slip between the judgement and the run.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::commands::spec::table::{Command, CommandId, table};
-use crate::commands::spec::{Args, Ctx, Effect, Flags, Next, Run, keys};
+use crate::commands::spec::{Args, Ctx, Effect, Failure, Flags, Next, Run, keys};
 use crate::exec::commit::Unit;
 use crate::exec::engine::{ActiveSnapshot, Engine};
 use crate::exec::executor::{Executor, fail};
@@ -24,6 +25,23 @@ use crate::session::{Queued, Session, Transaction, Watched};
 pub(super) fn runs_at_once(command: &Command) -> bool {
     matches!(command.row.run, Run::Exec | Run::Watch)
         || matches!(command.row.name, "multi" | "discard" | "quit" | "reset")
+}
+
+/// An EXEC that a gate refuses (no good replicas, stale data) ends its transaction and says why.
+#[cold]
+pub(super) fn abort_on_refusal(
+    engine: &Engine,
+    session: &mut Session,
+    command: Option<&Command>,
+    failure: Failure,
+) -> Failure {
+    let is_exec = command.is_some_and(|command| matches!(command.row.run, Run::Exec));
+    if !is_exec || session.transaction.take().is_none() {
+        return failure;
+    }
+    session.client.queued.store(-1, Relaxed);
+    unwatch(&engine.watches, session);
+    Failure::new(format!("EXECABORT Transaction discarded because of: {}", failure.0))
 }
 
 fn command_of(queued: &Queued) -> &'static Command {
@@ -59,7 +77,7 @@ pub(super) fn watch(
         executor.engine.watches.register(db, key, &flag);
         session.watched.push(Watched { db, key: key.to_vec(), was_expired });
     }
-    session.client.watching.store(session.watched.len() as u32, std::sync::atomic::Ordering::Relaxed);
+    session.client.watching.store(session.watched.len() as u32, Relaxed);
     reply.ok();
     Next::Continue
 }
@@ -71,6 +89,7 @@ pub(super) fn exec(executor: &mut Executor, session: &mut Session, reply: &mut R
         reply.error("ERR EXEC without MULTI");
         return Next::Continue;
     };
+    session.client.queued.store(-1, Relaxed);
     if transaction.is_broken {
         forget_watches(executor, session);
         executor.counters.error("EXECABORT");
@@ -263,5 +282,5 @@ pub fn unwatch(watches: &crate::keyspace::watch::WatchTable, session: &mut Sessi
         watches.unregister(watched.db, &watched.key, flag);
     }
     flag.reset();
-    session.client.watching.store(0, std::sync::atomic::Ordering::Relaxed);
+    session.client.watching.store(0, Relaxed);
 }

@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use crate::commands::spec::{Failure, Host};
 use crate::config::{Asker, Config, Live, SetError};
+use crate::exec::transaction;
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::watch::WatchTable;
 use crate::net::admission::Admission;
 use crate::server::shared::Shared;
 use crate::server::{listen, log as server_log};
+use crate::session::Session;
+use crate::session::client::Client;
 use crate::session::roster::Roster;
 
 pub struct ServerHost {
@@ -96,5 +99,25 @@ impl Host for ServerHost {
             let code = if error == SetError::Loading { "LOADING" } else { "ERR" };
             Failure::new(format!("{code} {error}"))
         })
+    }
+
+    fn is_replica(&self) -> bool {
+        self.shared.engine.is_replica()
+    }
+
+    fn kill(&self, client: &Client) {
+        self.shared.kill(client);
+    }
+
+    fn kill_link(&self, _address: &[u8]) -> usize {
+        0
+    }
+
+    fn describe_link(&self) -> String {
+        String::new()
+    }
+
+    fn unwatch(&self, session: &mut Session) {
+        transaction::unwatch(&self.shared.engine.watches, session);
     }
 }

@@ -4,7 +4,7 @@
 //! Always: the values are recent, not exact; nothing but display and selection depends on them.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU32};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::ids::UnixMs;
 use crate::session::traffic::ConnectionCounters;
@@ -80,5 +80,9 @@ impl Client {
             is_no_touch: AtomicBool::new(false),
             traffic,
         }
+    }
+
+    pub fn set_name(&self, name: &[u8]) {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).name = name.to_vec();
     }
 }

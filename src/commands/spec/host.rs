@@ -10,6 +10,8 @@ use crate::commands::spec::Failure;
 use crate::config::{Asker, Live};
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::watch::WatchTable;
+use crate::session::Session;
+use crate::session::client::Client;
 use crate::session::roster::Roster;
 
 pub trait Host: Send + Sync {
@@ -21,4 +23,14 @@ pub trait Host: Send + Sync {
     fn replace_keyspace(&self, keyspace: Keyspace);
     /// CONFIG SET: validates all, applies all or none.
     fn set_config(&self, asker: Asker, pairs: &[(&[u8], &[u8])]) -> Result<(), Failure>;
+
+    fn is_replica(&self) -> bool;
+    /// Closes a client or a replica, after the replies that it still has to get.
+    fn kill(&self, client: &Client);
+    /// Cuts the link to our primary if it is at `address` (`ip:port`; empty for any). How many links that were: 0 or 1.
+    fn kill_link(&self, address: &[u8]) -> usize;
+    /// The link to our primary as a line of CLIENT LIST; empty if there is none.
+    fn describe_link(&self) -> String;
+    /// Forgets what the session watches.
+    fn unwatch(&self, session: &mut Session);
 }

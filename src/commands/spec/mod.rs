@@ -7,6 +7,7 @@
 pub mod args;
 pub mod effect;
 pub mod failure;
+pub mod help;
 pub mod host;
 pub mod keys;
 pub mod row;

@@ -1,0 +1,114 @@
+//! CLIENT LIST and CLIENT INFO: one line per client, in the form that tools parse.
+//!
+//! Called through the rows in `client`. Always: fields and their order are those of Redis 7.2; what has no meaning here
+//! (a client's private query buffer, for one: reads go through a buffer of the worker) is shown as what it really takes.
+
+use std::fmt::Write as _;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::base::ids::UnixMs;
+use crate::base::number::parse_i64;
+use crate::commands::connection::client::flag_of;
+use crate::commands::spec::table::{CommandId, table};
+use crate::commands::spec::{Args, Control, Failure};
+use crate::session::client::Client;
+
+/// The types that LIST and KILL select by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Class {
+    Normal,
+    Primary,
+    Replica,
+    Pubsub,
+}
+
+impl Class {
+    pub(super) fn parse(word: &[u8]) -> Result<Class, Failure> {
+        match word.to_ascii_lowercase().as_slice() {
+            b"normal" => Ok(Class::Normal),
+            b"master" => Ok(Class::Primary),
+            b"slave" | b"replica" => Ok(Class::Replica),
+            b"pubsub" => Ok(Class::Pubsub),
+            _ => {
+                let word = String::from_utf8_lossy(word).into_owned();
+                Err(Failure::new(format!("ERR Unknown client type '{word}'")))
+            }
+        }
+    }
+}
+
+pub(super) fn class_of(client: &Client) -> Class {
+    if client.is_replica.load(Relaxed) { Class::Replica } else { Class::Normal }
+}
+
+pub(super) fn info(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    let mut line = String::new();
+    write_client(&mut line, &control.session.client, control.now);
+    control.reply.verbatim("txt", line.as_bytes());
+    Ok(())
+}
+
+pub(super) fn list(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    let mut class = None;
+    let mut ids: Option<Vec<u64>> = None;
+    if args.len() == 4 && args.is(2, "type") {
+        class = Some(Class::parse(args.get(3))?);
+    } else if args.len() > 3 && args.is(2, "id") {
+        let id = |word| parse_i64(word).map(|id| id as u64).ok_or(Failure::text("ERR Invalid client ID"));
+        ids = Some(args.from(3).map(id).collect::<Result<_, _>>()?);
+    } else if args.len() != 2 {
+        return Err(Failure::SYNTAX);
+    }
+    let mut lines = String::new();
+    for client in control.host.roster().list() {
+        let is_wanted = class.is_none_or(|class| class == class_of(&client))
+            && ids.as_ref().is_none_or(|ids| ids.contains(&client.id));
+        if is_wanted {
+            write_client(&mut lines, &client, control.now);
+        }
+    }
+    if class.is_none_or(|class| class == Class::Primary) && ids.is_none() {
+        lines.push_str(&control.host.describe_link());
+    }
+    control.reply.verbatim("txt", lines.as_bytes());
+    Ok(())
+}
+
+fn write_client(out: &mut String, client: &Client, now: UnixMs) {
+    let names = client.names.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let traffic = &client.traffic;
+    let last = CommandId(client.last_command.load(Relaxed));
+    let command = if last.0 == u16::MAX { "NULL" } else { table().get(last).full_name };
+    let (query, query_room) = (traffic.query_bytes.load(Relaxed), traffic.query_capacity.load(Relaxed));
+    let (pending, reply_room) = (traffic.pending_bytes.load(Relaxed), traffic.reply_capacity.load(Relaxed));
+    let seconds = |since: i64| (now.0 - since).max(0) / 1000;
+    let name = String::from_utf8_lossy(&names.name);
+    // Writing into a String cannot fail.
+    let _ = write!(
+        out,
+        "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={}{} db={} sub=0 psub=0 ssub=0 multi={} watch={} ",
+        client.id,
+        client.addr,
+        client.laddr,
+        client.fd,
+        seconds(client.created.0),
+        seconds(client.last_request.load(Relaxed)),
+        flag_of(client),
+        if client.is_blocked.load(Relaxed) { "b" } else { "" },
+        client.db.load(Relaxed),
+        client.queued.load(Relaxed),
+        client.watching.load(Relaxed),
+    );
+    let _ = writeln!(
+        out,
+        "qbuf={query} qbuf-free={} argv-mem=0 multi-mem=0 rbs={reply_room} rbp={reply_room} obl={pending} oll=0 omem=0 \
+         tot-mem={} events=r cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+        query_room.saturating_sub(query),
+        query_room + reply_room + size_of::<Client>() as u64,
+        String::from_utf8_lossy(&names.user),
+        if client.resp3.load(Relaxed) { 3 } else { 2 },
+        String::from_utf8_lossy(&names.lib_name),
+        String::from_utf8_lossy(&names.lib_ver),
+    );
+}
