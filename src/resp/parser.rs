@@ -264,29 +264,44 @@ fn whole_bulk(buf: &[u8], at: usize, limits: &Limits) -> Option<Arg> {
     fits.then_some(Arg { start, len })
 }
 
-/// Reads `kind`, one to eight digits without a leading zero, and CRLF. Returns the number and the position behind.
-#[inline]
+/// Reads `kind`, a number of one to eight digits without a leading zero, and CRLF. Returns the number and the position behind.
+/// One or two digits, nearly always, are looked at in one word: `$16\r\n...` is 0x..0A_0D_36_31_24, least byte first.
+#[inline(always)]
 fn short_number(buf: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
-    match buf.get(at..)? {
-        [first, digit @ b'0'..=b'9', b'\r', _, ..] if *first == kind => {
-            Some(((digit - b'0') as usize, at + 4))
-        }
-        [first, tens @ b'1'..=b'9', ones @ b'0'..=b'9', b'\r', _, ..] if *first == kind => {
-            Some(((tens - b'0') as usize * 10 + (ones - b'0') as usize, at + 5))
-        }
-        [first, b'1'..=b'9', rest @ ..] if *first == kind => {
-            let mut value = (buf[at + 1] - b'0') as usize;
-            for (index, byte) in rest.iter().take(8).enumerate() {
-                match byte {
-                    b'0'..=b'9' => value = value * 10 + (byte - b'0') as usize,
-                    b'\r' if index + 1 < rest.len() => return Some((value, at + index + 4)),
-                    _ => return None,
-                }
-            }
-            None
-        }
-        _ => None,
+    let Some((word, _)) = buf.get(at..).and_then(<[u8]>::split_first_chunk::<8>) else {
+        return careful_number(buf, at, kind);
+    };
+    let word = u64::from_le_bytes(*word);
+    let digit = |index: u32| ((word >> (8 * index)) as u8).wrapping_sub(b'0');
+    let is_end = |index: u32| (word >> (8 * index)) as u8 == b'\r';
+    if word as u8 != kind || digit(1) > 9 {
+        return None;
     }
+    if is_end(2) {
+        return Some((digit(1) as usize, at + 4));
+    }
+    if is_end(3) && digit(2) <= 9 && digit(1) != 0 {
+        return Some((digit(1) as usize * 10 + digit(2) as usize, at + 5));
+    }
+    careful_number(buf, at, kind)
+}
+
+/// As [`short_number`], byte by byte: longer numbers, and the last bytes of the buffer.
+fn careful_number(buf: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
+    let (first, line) = buf.get(at..)?.split_first()?;
+    let mut value = 0;
+    for (index, byte) in line.iter().take(9).enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + (byte - b'0') as usize,
+            b'\r' => {
+                let is_plain = index == 1 || (index > 1 && line[0] != b'0');
+                let is_whole = index + 1 < line.len();
+                return (*first == kind && is_plain && is_whole).then_some((value, at + index + 3));
+            }
+            _ => return None,
+        }
+    }
+    None
 }
 
 fn checked_count(line: &[u8], limits: &Limits) -> Result<i64, ProtocolError> {
