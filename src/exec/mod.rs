@@ -10,6 +10,7 @@
 
 pub mod barrier;
 pub mod commit;
+mod cut;
 pub mod engine;
 pub mod executor;
 pub mod gates;

@@ -109,6 +109,12 @@ impl Keyspace {
         Keyspace { dbs: (0..databases).map(|index| Arc::new(empty_db(index))).collect() }
     }
 
+    /// With so many shards in every database, for tests that want crowded ones.
+    #[cfg(test)]
+    pub fn with_shards(databases: usize, shards: usize) -> Keyspace {
+        Keyspace { dbs: (0..databases).map(|_| Arc::new(Db::new(shards))).collect() }
+    }
+
     #[inline]
     pub fn db(&self, index: DbIndex) -> &Arc<Db> {
         &self.dbs[index.0 as usize]
