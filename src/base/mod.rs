@@ -16,6 +16,5 @@ pub mod ids;
 pub mod long_double;
 pub mod number;
 pub mod random;
-pub mod version;
 pub mod sync;
 pub mod version;
