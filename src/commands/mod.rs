@@ -4,6 +4,8 @@
 //! Always: adding a command is adding a row and a handler in one file here, and nothing anywhere else.
 
 pub mod connection;
+#[cfg(test)]
+pub mod harness;
 pub mod spec;
 pub mod string;
 pub mod transactions;
