@@ -16,7 +16,7 @@ use crate::keyspace::db::{DbId, Keyspace};
 use crate::keyspace::entry::{Entry, Stamp};
 use crate::keyspace::shard::{BucketIndex, ShardGuard};
 use crate::keyspace::watch::WatchTable;
-use crate::types::Str;
+use crate::types::{Str, Value};
 
 /// Receives the state of an entry as it was at the cut, before it changes for the first time after it.
 pub trait PreImages: Send + Sync {
@@ -447,6 +447,15 @@ impl Vacant<'_, '_> {
     pub fn insert_string(self, value: Str<'_>, deadline: Option<UnixMs>) {
         let around = &self.space.around;
         let entry = Entry::string(self.key, value, deadline, around.stamp, around.clock);
+        self.insert_entry(entry);
+    }
+
+    /// A string that is made to be changed in place, reported as `raw` whatever its length (SETRANGE).
+    pub fn insert_raw(self, bytes: Vec<u8>) {
+        let around = &self.space.around;
+        let value = Box::new(Value::Bytes(bytes));
+        let mut entry = Entry::boxed(self.key, value, None, around.stamp, around.clock);
+        entry.bytes_mut().expect("just made of bytes");
         self.insert_entry(entry);
     }
 
