@@ -6,6 +6,7 @@
 pub mod connection;
 #[cfg(test)]
 pub mod harness;
+pub mod pubsub;
 pub mod spec;
 pub mod string;
 pub mod transactions;
@@ -13,5 +14,15 @@ pub mod transactions;
 use crate::commands::spec::Row;
 
 /// The rows of all groups.
-pub const ALL: &[&[Row]] =
-    &[connection::handshake::ROWS, connection::client::ROWS, string::get_set::ROWS, transactions::ROWS];
+pub const ALL: &[&[Row]] = &[
+    connection::client::ROWS,
+    connection::handshake::ROWS,
+    pubsub::publish::ROWS,
+    string::counter::ROWS,
+    string::get_set::ROWS,
+    string::getex::ROWS,
+    string::lcs::ROWS,
+    string::range::ROWS,
+    string::several::ROWS,
+    transactions::ROWS,
+];
