@@ -9,13 +9,14 @@
 
 use super::admission::{Admission, Ticket};
 use super::event_loop::WorkerHandle;
-use super::listener::Listener;
+use super::listener::{ListenError, Listener};
 use super::socket::Socket;
 use crate::base::mailbox::{Full, Mailbox, Post, mailbox};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 /// Connections accepted from one listener before the others get their turn.
@@ -34,9 +35,16 @@ pub(super) struct NewConnection {
     pub(super) ticket: Ticket,
 }
 
+/// Opens listening sockets; may be called more than once.
+pub type Opener = Box<dyn Fn() -> Result<Vec<Listener>, ListenError> + Send>;
+
 enum Order {
-    /// Listen on these in place of the present ones.
-    Replace(Vec<Listener>),
+    /// Listen on what `new` opens, or on what `old` does if that fails, and tell how it went.
+    Reopen {
+        new: Opener,
+        old: Opener,
+        outcome: Sender<Result<(), ListenError>>,
+    },
     Stop,
 }
 
@@ -45,18 +53,20 @@ enum Order {
 pub struct AcceptorHandle(Post<Order>);
 
 impl AcceptorHandle {
-    /// From now on accepts on `listeners` and closes the present ones (CONFIG SET of `bind` and `port`).
-    pub fn replace(&self, listeners: Vec<Listener>) {
-        self.order(Order::Replace(listeners));
+    /// From now on accepts on what `new` opens and closes the present sockets (CONFIG SET of `bind` and `port`). If `new` fails,
+    /// those that `old` opens stay. Waits for the acceptor, which waits for nobody.
+    pub fn reopen(&self, new: Opener, old: Opener) -> Result<(), ListenError> {
+        let (outcome, result) = channel();
+        let order = Order::Reopen { new, old, outcome };
+        let has_ended =
+            || ListenError { address: "acceptor".to_string(), cause: io::ErrorKind::BrokenPipe.into() };
+        self.0.post(order).map_err(|Full(_)| has_ended())?;
+        result.recv().unwrap_or_else(|_| Err(has_ended()))
     }
 
     /// Closes all listening sockets and ends [`Acceptor::run`].
     pub fn stop(&self) {
-        self.order(Order::Stop);
-    }
-
-    fn order(&self, order: Order) {
-        if let Err(Full(_)) = self.0.post(order) {
+        if let Err(Full(_)) = self.0.post(Order::Stop) {
             log::error!("the acceptor takes no more orders");
         }
     }
@@ -131,7 +141,10 @@ impl Acceptor {
             }
             while let Some(order) = self.orders.take() {
                 match order {
-                    Order::Replace(listeners) => self.replace(listeners),
+                    Order::Reopen { new, old, outcome } => {
+                        // Nobody waits for the outcome when the server is going down.
+                        let _ = outcome.send(self.reopen(&new, &old));
+                    }
                     Order::Stop => return Ok(()),
                 }
             }
@@ -142,12 +155,27 @@ impl Acceptor {
         }
     }
 
-    fn replace(&mut self, listeners: Vec<Listener>) {
+    /// Opens the new sockets beside the present ones, so that no client is refused meanwhile. Where they claim the same
+    /// address the present ones have to go first.
+    fn reopen(&mut self, new: &Opener, old: &Opener) -> Result<(), ListenError> {
+        let opened = match new() {
+            Err(error) if error.cause.kind() == io::ErrorKind::AddrInUse => {
+                self.watched.clear();
+                new()
+            }
+            outcome => outcome,
+        };
+        let (listeners, outcome) = match opened {
+            Ok(listeners) => (listeners, Ok(())),
+            Err(error) if self.watched.is_empty() => (old().unwrap_or_default(), Err(error)),
+            Err(error) => return Err(error),
+        };
         self.watched.clear();
         match watch_all(self.poll.registry(), listeners) {
             Ok(watched) => self.watched = watched,
-            Err(error) => log::error!("cannot watch the new listening sockets: {error}"),
+            Err(cause) => return Err(ListenError { address: "poll".to_string(), cause }),
         }
+        outcome
     }
 
     fn accept_from(&mut self, index: usize) {

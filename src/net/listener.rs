@@ -8,7 +8,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// A socket that accepts connections.
@@ -20,22 +20,36 @@ pub enum Listener {
     Unix(UnixListener, SocketFile),
 }
 
-/// The file of a unix socket.
+/// The file of a unix socket. It is removed on drop, unless another socket has taken its path since.
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+pub struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    identity: (u64, u64),
+}
 
 impl SocketFile {
+    fn at(path: &Path) -> io::Result<SocketFile> {
+        Ok(SocketFile { path: path.to_path_buf(), identity: identity(path)? })
+    }
+
     /// Where it is, as configured.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Somebody else may have removed it already; there is nobody to tell.
-        let _ = std::fs::remove_file(&self.0);
+        if identity(&self.path).is_ok_and(|now| now == self.identity) {
+            // Somebody else may remove it at this moment; there is nobody to tell.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    std::fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
 /// An address that cannot be listened on.
@@ -82,10 +96,10 @@ pub fn listen_tcp(bind: &[String], port: u16, backlog: u32) -> Result<Vec<Listen
             Ok(listener) => listeners.push(Listener::Tcp(listener)),
             Err(cause) => {
                 let error = ListenError { address: format!("{host}:{port}"), cause };
-                log::warn!("{error}");
                 if !may_skip(&error.cause, optional) {
                     return Err(error);
                 }
+                log::warn!("{error}");
             }
         }
     }
@@ -106,7 +120,7 @@ pub fn listen_unix(path: &Path, mode: Option<u32>, backlog: u32) -> Result<Liste
         }
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.bind(&SockAddr::unix(path)?)?;
-        let file = SocketFile(path.to_path_buf());
+        let file = SocketFile::at(path)?;
         if let Some(mode) = mode.filter(|mode| *mode != 0) {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
         }
@@ -202,7 +216,10 @@ mod tests {
         let listener = listen_unix(&path, Some(0o700), 16).expect("listening");
         let mode = std::fs::metadata(&path).expect("the socket").permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
+        let successor = listen_unix(&path, None, 16).expect("listening");
         drop(listener);
+        assert!(path.exists(), "the path belongs to its successor");
+        drop(successor);
         assert!(!path.exists());
     }
 }

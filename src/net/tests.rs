@@ -3,10 +3,10 @@
 //! [`Rig`] runs an acceptor and workers; the [`Echo`] service knows a handful of verbs that end in every kind of [`After`].
 //! Disconnects and detached connections are reported to the test through channels.
 
-use super::acceptor::{Acceptor, AcceptorHandle};
+use super::acceptor::{Acceptor, AcceptorHandle, Opener};
 use super::admission::Admission;
 use super::event_loop::{EventLoop, Seat, WorkerHandle};
-use super::listener::{Listener, listen_anywhere, listen_unix};
+use super::listener::{Listener, listen_anywhere, listen_tcp, listen_unix};
 use super::service::{After, BufferLimits, CloseReason, ConnectionKey, Detached, PeerInfo, Peers, Service};
 use crate::base::mailbox::Post;
 use crate::resp::batch::Batch;
@@ -525,11 +525,39 @@ fn the_unix_socket_serves_and_new_listeners_replace_old_ones() {
     stream.write_all(b"WHO\r\n").expect("writable");
     let name = format!("{}:0", path.display());
     expect(&mut stream, format!("${}\r\n{name}\r\n", name.len()).as_bytes());
-    let tcp = listen_anywhere().expect("a port");
-    let address = tcp.tcp_address().expect("an address");
-    rig.acceptor.replace(vec![tcp]);
-    let mut stream = TcpStream::connect(address).expect("the acceptor listens");
-    stream.write_all(b"PING\r\n").expect("writable");
-    expect(&mut stream, b"+PONG\r\n");
+    let address = free_address();
+    let path_again = path.clone();
+    let listen = move |addresses: Vec<SocketAddr>| -> Opener {
+        Box::new(move || {
+            let mut listeners = Vec::new();
+            for address in &addresses {
+                listeners.extend(listen_tcp(&[address.ip().to_string()], address.port(), 16)?);
+            }
+            Ok(listeners)
+        })
+    };
+    let unix: Opener = Box::new(move || Ok(vec![listen_unix(&path_again, None, 16)?]));
+    rig.acceptor.reopen(listen(vec![address]), unix).expect("the port is free");
     assert!(!path.exists());
+    let ping = |address: SocketAddr| {
+        let mut stream = TcpStream::connect(address).expect("the acceptor listens");
+        stream.write_all(b"PING\r\n").expect("writable");
+        expect(&mut stream, b"+PONG\r\n");
+    };
+    ping(address);
+    let more = free_address();
+    rig.acceptor
+        .reopen(listen(vec![more, address]), listen(vec![address]))
+        .expect("our own port is no obstacle");
+    ping(address);
+    ping(more);
+    let holder = listen_anywhere().expect("a port");
+    let taken = holder.tcp_address().expect("an address");
+    let error = rig.acceptor.reopen(listen(vec![taken]), listen(vec![address])).expect_err("in use");
+    assert!(error.to_string().contains(&taken.to_string()));
+    ping(address);
+}
+
+fn free_address() -> SocketAddr {
+    listen_anywhere().expect("a port").tcp_address().expect("an address")
 }
