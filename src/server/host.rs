@@ -31,12 +31,14 @@ impl ServerHost {
         for name in changed {
             match *name {
                 "port" | "bind" | "unixsocket" => {
-                    let listeners = listen(new).map_err(|cause| {
-                        format!("Unable to listen on this port. Check server logs. ({cause})")
-                    })?;
-                    if let Some(acceptor) = self.shared.acceptor.get() {
-                        acceptor.replace(listeners);
-                    }
+                    let Some(acceptor) = self.shared.acceptor.get() else { continue };
+                    let (new, old) = (new.clone(), old.clone());
+                    acceptor.reopen(Box::new(move || listen(&new)), Box::new(move || listen(&old))).map_err(
+                        |cause| {
+                            log::warn!("{cause}");
+                            "Unable to listen on this port. Check server logs.".to_string()
+                        },
+                    )?;
                 }
                 "loglevel" | "logfile" => server_log::configure(new),
                 "dir" => {
