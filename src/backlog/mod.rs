@@ -24,6 +24,10 @@ mod storage;
 mod wake;
 mod writer;
 
+#[cfg(all(test, loom))]
+mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod random_tests;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
