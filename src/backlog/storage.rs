@@ -154,6 +154,10 @@ impl Table {
     /// 3. Until this returns nobody else reads or writes that range of the stream.
     #[inline]
     pub unsafe fn write(&self, at: Offset, source: &[u8]) {
+        // An empty part may stand at the border of a segment that does not exist yet.
+        if source.is_empty() {
+            return;
+        }
         let place = place_in_segment(at);
         if source.len() <= SEGMENT_BYTES - place {
             // SAFETY: the same promises; the range ends in the segment in which it begins.
@@ -165,12 +169,12 @@ impl Table {
     }
 
     /// # Safety
-    /// As for `write`, and the range ends in the segment in which it begins.
+    /// As for `write`, and the range is not empty and ends in the segment in which it begins.
     #[inline]
     unsafe fn write_within(&self, at: Offset, source: &[u8]) {
         let segment = self.entry(segment_of(at)).load(Ordering::Relaxed);
         debug_assert!(!segment.is_null());
-        // SAFETY: by 1 the entry is set and by 2 what it points to is alive throughout; by 3 the places are
+        // SAFETY: by 1, as the range has a byte in this segment, the entry is set and by 2 what it points to is alive throughout; by 3 the places are
         // exclusively ours.
         unsafe {
             debug_assert_eq!((*segment).number(), segment_of(at));

@@ -55,6 +55,14 @@ fn a_reader_gets_what_was_appended_from_any_start() {
 }
 
 #[test]
+fn an_empty_part_may_stand_at_the_border_of_a_segment() {
+    let (backlog, mut writer) = log_at(0);
+    writer.append(None, &[&[b'x'; 4096], b""]);
+    writer.append(None, &[b"", b"y"]);
+    assert_eq!(backlog.published(), Offset(4097));
+}
+
+#[test]
 fn select_stands_before_a_write_to_another_database_only() {
     let (backlog, mut writer) = log_at(0);
     let mut reader = backlog.reader_at(Offset(0)).expect("the end is a place");
