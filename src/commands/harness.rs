@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
 use crate::commands::spec::effect::encode;
+use crate::commands::spec::host::Replicaof;
 use crate::commands::spec::table::{Command, table};
 use crate::commands::spec::{Args, Control, Ctx, Effect, Failure, Host, Next, Run, keys};
 use crate::config::{Asker, Config, Live, Origin};
@@ -306,5 +307,21 @@ impl Host for TestHost {
 
     fn unwatch(&self, session: &mut Session) {
         session.watched.clear();
+    }
+
+    fn admit_replica(&self, _session: &Session, _failover: Option<&[u8]>) -> Result<(), Failure> {
+        Err(Failure::text("ERR a harness has no replicas"))
+    }
+
+    fn replicaof(&self, _primary: Option<(&str, u16)>, _session: &Session) -> Result<Replicaof, Failure> {
+        Err(Failure::text("ERR a harness follows nobody"))
+    }
+
+    fn wait(&self, _: &Session, _: i64, _: i64, _: bool) -> Result<Option<i64>, Failure> {
+        Ok(Some(0))
+    }
+
+    fn write_role(&self, reply: &mut Reply) {
+        reply.null_array();
     }
 }

@@ -7,6 +7,7 @@ pub mod connection;
 #[cfg(test)]
 pub mod harness;
 pub mod pubsub;
+pub mod replication;
 pub mod spec;
 pub mod string;
 pub mod transactions;
@@ -18,6 +19,9 @@ pub const ALL: &[&[Row]] = &[
     connection::client::ROWS,
     connection::handshake::ROWS,
     pubsub::publish::ROWS,
+    replication::attach::ROWS,
+    replication::role::ROWS,
+    replication::wait::ROWS,
     string::counter::ROWS,
     string::get_set::ROWS,
     string::getex::ROWS,

@@ -102,11 +102,13 @@ pub(super) fn exec(executor: &mut Executor, session: &mut Session, reply: &mut R
         Run::Control(_) => command_of(queued).row.flags.has(Flags::ADMIN),
         Run::Exec | Run::Watch | Run::Container => unreachable!("never queued"),
     };
+    session.is_executing = true;
     let next = if transaction.queue.iter().any(needs_whole) {
         executor.stand_still(|executor| run_whole(executor, session, &transaction, reply))
     } else {
         run_locked(executor, session, &transaction, reply)
     };
+    session.is_executing = false;
     forget_watches(executor, session);
     next
 }

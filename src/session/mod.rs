@@ -50,6 +50,15 @@ pub struct Watched {
     pub was_expired: bool,
 }
 
+/// What a client asked for when it asked to become a replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyncRequest {
+    /// SYNC: everything, and no line in front of it.
+    Sync,
+    /// PSYNC: what follows `offset - 1` in history `replid`, as the wire counts.
+    Psync { replid: Vec<u8>, offset: i64 },
+}
+
 /// What a replica told about itself with REPLCONF before its PSYNC.
 #[derive(Debug, Default, Clone)]
 pub struct ReplicaTraits {
@@ -63,6 +72,8 @@ pub struct ReplicaTraits {
     pub version: u32,
     /// `rdb-only`: wants the RDB and no stream.
     pub rdb_only: bool,
+    /// Set by PSYNC and SYNC as the last thing before the socket leaves its worker.
+    pub request: Option<SyncRequest>,
 }
 
 /// One client's state.
@@ -76,6 +87,8 @@ pub struct Session {
     pub watched: Vec<Watched>,
     pub watch_flag: Option<Arc<WatchFlag>>,
     pub replica: Option<Box<ReplicaTraits>>,
+    /// EXEC is running this client's commands: none of them may block.
+    pub is_executing: bool,
     /// Offset of the stream behind this client's last write, for WAIT.
     pub last_write_offset: u64,
 }
@@ -92,6 +105,7 @@ impl Session {
             watched: Vec::new(),
             watch_flag: None,
             replica: None,
+            is_executing: false,
             last_write_offset: 0,
         }
     }

@@ -10,9 +10,18 @@ use crate::commands::spec::Failure;
 use crate::config::{Asker, Live};
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::watch::WatchTable;
+use crate::resp::reply::Reply;
 use crate::session::Session;
 use crate::session::client::Client;
 use crate::session::roster::Roster;
+
+/// What REPLICAOF has done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Replicaof {
+    Changed,
+    /// That primary is the one that we follow.
+    AlreadyThere,
+}
 
 pub trait Host: Send + Sync {
     fn config(&self) -> &Live;
@@ -33,4 +42,20 @@ pub trait Host: Send + Sync {
     fn describe_link(&self) -> String;
     /// Forgets what the session watches.
     fn unwatch(&self, session: &mut Session);
+
+    /// May this client become a replica now? `failover`: it asks us, a replica, to take over history of this name first,
+    /// and when this returns we have.
+    fn admit_replica(&self, session: &Session, failover: Option<&[u8]>) -> Result<(), Failure>;
+    /// REPLICAOF: follow the primary at (host, port), or nobody.
+    fn replicaof(&self, primary: Option<(&str, u16)>, session: &Session) -> Result<Replicaof, Failure>;
+    /// WAIT: how many replicas acknowledged the client's last write. None: it blocks, and is answered later.
+    fn wait(
+        &self,
+        session: &Session,
+        replicas: i64,
+        timeout_ms: i64,
+        may_block: bool,
+    ) -> Result<Option<i64>, Failure>;
+    /// The reply to ROLE.
+    fn write_role(&self, reply: &mut Reply);
 }
