@@ -5,12 +5,17 @@
 
 use std::sync::Arc;
 
+use crate::base::clock;
+use crate::base::ids::UnixMs;
+use crate::commands::spec::host::Replicaof;
 use crate::commands::spec::{Failure, Host};
 use crate::config::{Asker, Config, Live, SetError};
 use crate::exec::transaction;
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::watch::WatchTable;
 use crate::net::admission::Admission;
+use crate::replication::info;
+use crate::resp::reply::Reply;
 use crate::server::shared::Shared;
 use crate::server::{listen, log as server_log};
 use crate::session::Session;
@@ -121,5 +126,36 @@ impl Host for ServerHost {
 
     fn unwatch(&self, session: &mut Session) {
         transaction::unwatch(&self.shared.engine.watches, session);
+    }
+
+    fn admit_replica(&self, session: &Session, failover: Option<&[u8]>) -> Result<(), Failure> {
+        if self.shared.replication().admit(failover)? {
+            self.replicaof(None, session)?;
+        }
+        Ok(())
+    }
+
+    fn replicaof(&self, primary: Option<(&str, u16)>, _session: &Session) -> Result<Replicaof, Failure> {
+        match primary {
+            None => {
+                self.shared.replication().become_primary(UnixMs(clock::now_ms()));
+                Ok(Replicaof::Changed)
+            }
+            Some(_) => Err(Failure::text("ERR this server cannot follow another one")),
+        }
+    }
+
+    fn wait(
+        &self,
+        session: &Session,
+        replicas: i64,
+        timeout_ms: i64,
+        may_block: bool,
+    ) -> Result<Option<i64>, Failure> {
+        self.shared.replication().wait(session, replicas, timeout_ms, may_block, UnixMs(clock::now_ms()))
+    }
+
+    fn write_role(&self, reply: &mut Reply) {
+        info::write_role(self.shared.replication(), reply);
     }
 }

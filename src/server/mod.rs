@@ -30,10 +30,12 @@ use crate::net::acceptor::Acceptor;
 use crate::net::admission::Admission;
 use crate::net::event_loop::{EventLoop, Seat};
 use crate::net::listener::{ListenError, Listener, listen_tcp, listen_unix};
+use crate::replication::Replication;
 use crate::server::cron::Cron;
 use crate::server::host::ServerHost;
 use crate::server::shared::{Shared, Stop};
 use crate::server::worker::{Message, Worker};
+use crate::session::client::Client;
 
 /// Runs the server until it is told to stop.
 pub fn boot(mut config: Config, origin: Origin) -> ExitCode {
@@ -100,7 +102,18 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
     let (stop, stopped) = unbounded();
     let shared =
         Arc::new(Shared::new(engine.clone(), admission.clone(), handles.clone(), posts, stop.clone()));
+    let for_unblock = Arc::downgrade(&shared);
+    let replication = Replication::new(
+        engine.clone(),
+        Arc::new(move |client: &Client, reply| {
+            if let Some(shared) = for_unblock.upgrade() {
+                shared.unblock(client.id, reply);
+            }
+        }),
+    );
+    assert!(shared.replication.set(replication.clone()).is_ok(), "set once, here");
     engine.set_host(Arc::new(ServerHost::new(shared.clone())));
+    replication.start().map_err(|cause| format!("Can't start the replication threads: {cause}"))?;
 
     let workers =
         start_workers(&shared, seats).map_err(|cause| format!("Can't start the workers: {cause}"))?;
@@ -118,6 +131,7 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
     acceptor_handle.stop();
     join("acceptor", accepting);
     cron.stop();
+    replication.stop();
     handles.iter().for_each(|worker| worker.stop());
     workers.into_iter().for_each(|worker| join("worker", worker));
     process::remove_pid_file(&engine.config.load());

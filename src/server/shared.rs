@@ -9,12 +9,16 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam::channel::Sender;
 
+use crate::base::clock;
+use crate::base::ids::UnixMs;
 use crate::base::mailbox::{Full, Post};
 use crate::exec::engine::Engine;
 use crate::net::acceptor::AcceptorHandle;
 use crate::net::admission::Admission;
 use crate::net::event_loop::WorkerHandle;
 use crate::net::service::Detached;
+use crate::replication::Replication;
+use crate::replication::primary::Arrival;
 use crate::server::worker::Message;
 use crate::session::Session;
 use crate::session::client::Client;
@@ -36,6 +40,8 @@ pub struct Shared {
     /// Wakes the main thread, which stops the others.
     pub stop: Sender<Stop>,
     pub run_id: [u8; 40],
+    /// Set by boot before anything is served.
+    pub replication: OnceLock<Arc<Replication>>,
     posts: Vec<Post<Message>>,
 }
 
@@ -48,7 +54,16 @@ impl Shared {
         stop: Sender<Stop>,
     ) -> Shared {
         let run_id = crate::base::random::new_id();
-        Shared { engine, admission, acceptor: OnceLock::new(), workers, stop, run_id, posts }
+        Shared {
+            engine,
+            admission,
+            acceptor: OnceLock::new(),
+            workers,
+            stop,
+            run_id,
+            replication: OnceLock::new(),
+            posts,
+        }
     }
 
     /// Leaves a message with the worker that serves `client`.
@@ -60,6 +75,9 @@ impl Shared {
 
     /// Closes a client, wherever it is served.
     pub fn kill(&self, client: &Client) {
+        if client.is_replica.load(Relaxed) && self.replication().primary.kill(client.id) {
+            return;
+        }
         self.tell(client, Message::Kill { client: client.id });
     }
 
@@ -72,11 +90,31 @@ impl Shared {
         }
     }
 
+    /// Whom we follow and who follows us.
+    pub fn replication(&self) -> &Arc<Replication> {
+        self.replication.get().expect("boot sets it before anything is served")
+    }
+
     /// A client that may be waiting for replicas is gone.
-    pub fn forget_waiter(&self, _client: u64) {}
+    pub fn forget_waiter(&self, client: u64) {
+        self.replication().primary.waits.forget(client);
+    }
 
     /// A connection has become a replica's.
-    pub fn adopt_replica(&self, _session: Session, _connection: Detached) {}
+    pub fn adopt_replica(&self, session: Session, connection: Detached) {
+        let traits = session.replica.map(|traits| *traits).unwrap_or_default();
+        let request = traits.request.clone().expect("PSYNC and SYNC leave their request");
+        let arrival = Arrival {
+            client: session.client,
+            traits,
+            request,
+            socket: connection.socket,
+            unparsed: connection.unparsed,
+            unsent: connection.unsent,
+            ticket: Box::new(connection.ticket),
+        };
+        self.replication().attach(arrival, UnixMs(clock::now_ms()));
+    }
 
     /// Called by cron.
     pub fn every_second(&self) {}
