@@ -285,6 +285,10 @@ impl Host for TestHost {
         *self.keyspace.lock().expect("no test panics while holding it") = Arc::new(keyspace);
     }
 
+    fn discard(&self, keyspace: Arc<Keyspace>) {
+        drop(keyspace);
+    }
+
     fn set_config(&self, _asker: Asker, _pairs: &[(&[u8], &[u8])]) -> Result<(), Failure> {
         Err(Failure::text("ERR the configuration of a harness is changed by its test"))
     }

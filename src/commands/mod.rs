@@ -4,6 +4,7 @@
 //! Always: adding a command is adding a row and a handler in one file here, and nothing anywhere else.
 
 pub mod connection;
+pub mod generic;
 #[cfg(test)]
 pub mod harness;
 pub mod pubsub;
@@ -18,6 +19,14 @@ use crate::commands::spec::Row;
 pub const ALL: &[&[Row]] = &[
     connection::client::ROWS,
     connection::handshake::ROWS,
+    generic::dump::ROWS,
+    generic::expire::ROWS,
+    generic::flush::ROWS,
+    generic::keys::ROWS,
+    generic::object::ROWS,
+    generic::rename::ROWS,
+    generic::scan::ROWS,
+    generic::ttl::ROWS,
     pubsub::publish::ROWS,
     replication::attach::ROWS,
     replication::role::ROWS,

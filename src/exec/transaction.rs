@@ -18,8 +18,9 @@ use crate::exec::engine::{ActiveSnapshot, Engine};
 use crate::exec::executor::{Executor, fail};
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings, Tally};
+use crate::keyspace::watch::Watched;
 use crate::resp::reply::Reply;
-use crate::session::{Queued, Session, Transaction, Watched};
+use crate::session::{Queued, Session, Transaction};
 
 /// Commands that are not queued between MULTI and EXEC.
 pub(super) fn runs_at_once(command: &Command) -> bool {
@@ -74,8 +75,9 @@ pub(super) fn watch(
         }
         let was_expired =
             space.peek(key).and_then(|entry| entry.deadline()).is_some_and(|at| at < executor.now);
-        executor.engine.watches.register(db, key, &flag);
-        session.watched.push(Watched { db, key: key.to_vec(), was_expired });
+        let watched = Arc::new(Watched::new(db, key, was_expired, flag.clone()));
+        executor.engine.watches.register(watched.clone());
+        session.watched.push(watched);
     }
     session.client.watching.store(session.watched.len() as u32, Relaxed);
     reply.ok();
@@ -225,7 +227,7 @@ fn is_dirty(session: &Session, space: &mut Space<'_>) -> bool {
     }
     session.watched.iter().any(|watched| {
         // Looked at shard by shard: a key that expired without anybody having met it is still there.
-        !watched.was_expired && space.is_past_deadline(watched.db, &watched.key)
+        !watched.was_expired() && space.is_past_deadline(watched.db, &watched.key)
     })
 }
 
@@ -281,7 +283,7 @@ pub fn forget_watches(executor: &Executor, session: &mut Session) {
 pub fn unwatch(watches: &crate::keyspace::watch::WatchTable, session: &mut Session) {
     let Some(flag) = &session.watch_flag else { return };
     for watched in session.watched.drain(..) {
-        watches.unregister(watched.db, &watched.key, flag);
+        watches.unregister(&watched);
     }
     flag.reset();
     session.client.watching.store(0, Relaxed);

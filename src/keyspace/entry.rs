@@ -354,6 +354,24 @@ impl Entry {
         copy
     }
 
+    /// This very value under another key; a boxed value moves without being copied.
+    pub fn renamed(mut self, key: &[u8], deadline: Option<UnixMs>, stamp: Stamp, clock: u32) -> Entry {
+        if self.storage() != Storage::Boxed {
+            return self.copy_as(key, deadline, stamp, clock);
+        }
+        let raw = self.header().meta & RAW;
+        // SAFETY: the box is owned by this entry, which becomes an empty string in the same step.
+        let value = unsafe { Box::from_raw(self.boxed_ptr()) };
+        self.header_mut().meta &= !STORAGE_MASK;
+        let old_len = self.header().val_len;
+        debug_assert_eq!(old_len, 0, "a boxed value has no inline bytes");
+        // The block keeps its word behind the key: as an inline value of that size its layout is the same.
+        self.header_mut().val_len = WORD_BYTES as u32;
+        let mut entry = Entry::boxed(key, value, deadline, stamp, clock);
+        entry.header_mut().meta |= raw;
+        entry
+    }
+
     pub fn encoding(&self) -> Encoding {
         match self.as_str() {
             Some(Str::Int(_)) => Encoding::Int,

@@ -246,7 +246,7 @@ impl<'a> Space<'a> {
         drop(self.guard(at).remove(found));
         self.expired.push((at.db, key.to_vec()));
         self.tally.expired += 1;
-        self.after_change(at.db, key);
+        self.after_change(at.db, key, false);
     }
 
     /// Is `key` there although its deadline has passed? Deletes nothing.
@@ -280,10 +280,10 @@ impl<'a> Space<'a> {
     }
 
     #[inline]
-    fn after_change(&mut self, db: DbIndex, key: &[u8]) {
+    fn after_change(&mut self, db: DbIndex, key: &[u8], exists: bool) {
         self.tally.dirty += 1;
         if self.around.watches.is_active() {
-            self.around.watches.touch(db, key);
+            self.around.watches.touch(db, key, exists);
         }
     }
 
@@ -300,6 +300,17 @@ impl<'a> Space<'a> {
         let entry = self.guard(at).get_mut(found);
         entry.set_clock(clock);
         Some(entry)
+    }
+
+    /// As `read`, without noting the access (EXISTS, TYPE, TTL).
+    pub fn look(&mut self, key: &[u8]) -> Option<&Entry> {
+        let (at, _, found) = self.locate(self.db, key);
+        let Some(found) = found else {
+            self.tally.misses += 1;
+            return None;
+        };
+        self.tally.hits += 1;
+        Some(self.guard(at).get(found))
     }
 
     /// The entry of a key, leaving no trace in clocks and statistics (OBJECT, TTL, EXISTS checks).
@@ -389,7 +400,7 @@ impl Occupied<'_, '_> {
         let entry = self.space.guard(self.at).get_mut(self.found);
         entry.set_clock(clock);
         let result = change(entry);
-        self.space.after_change(self.at.db, self.key);
+        self.space.after_change(self.at.db, self.key, true);
         result
     }
 
@@ -408,7 +419,7 @@ impl Occupied<'_, '_> {
     /// Sets or clears the deadline; counts as a change.
     pub fn set_deadline(&mut self, deadline: Option<UnixMs>) {
         self.set_deadline_quietly(deadline);
-        self.space.after_change(self.at.db, self.key);
+        self.space.after_change(self.at.db, self.key, true);
     }
 
     /// As `set_deadline`, where the command has already counted a change.
@@ -423,13 +434,19 @@ impl Occupied<'_, '_> {
         self.space.guard(self.at).get_mut(self.found).set_clock(clock);
     }
 
+    /// Sets the access clock back (RESTORE IDLETIME).
+    pub fn set_idle(&mut self, seconds: i64) {
+        let clock = self.space.around.clock.wrapping_sub(seconds as u32) & 0x00ff_ffff;
+        self.space.guard(self.at).get_mut(self.found).set_clock(clock);
+    }
+
     /// Takes the entry out of the keyspace.
     pub fn remove(self) -> Entry {
         self.space.before_change(self.at, self.found);
         let guard = self.space.guard(self.at);
         let entry = guard.remove(self.found);
         guard.shrink();
-        self.space.after_change(self.at.db, self.key);
+        self.space.after_change(self.at.db, self.key, false);
         entry
     }
 }
@@ -466,6 +483,20 @@ impl Vacant<'_, '_> {
         self.insert_entry(entry);
     }
 
+    /// Takes `source` over under this key; a boxed value moves without being copied.
+    pub fn insert_renamed(self, source: Entry, deadline: Option<UnixMs>) {
+        let around = &self.space.around;
+        let entry = source.renamed(self.key, deadline, around.stamp, around.clock);
+        self.insert_entry(entry);
+    }
+
+    /// A value made elsewhere (RESTORE).
+    pub fn insert_boxed(self, value: Box<Value>, deadline: Option<UnixMs>) {
+        let around = &self.space.around;
+        let entry = Entry::boxed(self.key, value, deadline, around.stamp, around.clock);
+        self.insert_entry(entry);
+    }
+
     fn insert_entry(self, entry: Entry) {
         // An expired key that only hides (on a writable replica) makes room for the new one.
         let hidden = self.space.around.expiry == Expiry::Hide;
@@ -475,6 +506,6 @@ impl Vacant<'_, '_> {
             drop(self.space.guard(self.at).remove(found));
         }
         self.space.guard(self.at).insert(hash, entry);
-        self.space.after_change(self.at.db, key);
+        self.space.after_change(self.at.db, key, true);
     }
 }

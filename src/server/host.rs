@@ -98,6 +98,10 @@ impl Host for ServerHost {
         self.shared.engine.replace_keyspace(Arc::new(keyspace));
     }
 
+    fn discard(&self, keyspace: Arc<Keyspace>) {
+        self.shared.discard(keyspace);
+    }
+
     fn set_config(&self, asker: Asker, pairs: &[(&[u8], &[u8])]) -> Result<(), Failure> {
         let result =
             self.config().set_by(asker, pairs, &mut |new, old, changed| self.apply(new, old, changed));

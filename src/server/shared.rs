@@ -13,6 +13,7 @@ use crate::base::clock;
 use crate::base::ids::UnixMs;
 use crate::base::mailbox::{Full, Post};
 use crate::exec::engine::Engine;
+use crate::keyspace::db::Keyspace;
 use crate::net::acceptor::AcceptorHandle;
 use crate::net::admission::Admission;
 use crate::net::event_loop::WorkerHandle;
@@ -93,6 +94,18 @@ impl Shared {
     /// Whom we follow and who follows us.
     pub fn replication(&self) -> &Arc<Replication> {
         self.replication.get().expect("boot sets it before anything is served")
+    }
+
+    /// Drops databases on a thread of its own: freeing millions of keys takes a while.
+    pub fn discard(&self, keyspace: Arc<Keyspace>) {
+        // A thread that cannot be started leaves the work to this one, as the closure is dropped.
+        let _ = std::thread::Builder::new().name("lazy-free".into()).spawn(move || {
+            // Executors hold on to it until their next batch.
+            while Arc::strong_count(&keyspace) > 1 {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            drop(keyspace);
+        });
     }
 
     /// A client that may be waiting for replicas is gone.

@@ -11,7 +11,7 @@ pub mod traffic;
 use std::sync::Arc;
 
 use crate::base::ids::DbIndex;
-use crate::keyspace::watch::WatchFlag;
+use crate::keyspace::watch::{WatchFlag, Watched};
 use crate::session::client::Client;
 
 /// CLIENT REPLY.
@@ -39,15 +39,6 @@ pub struct Transaction {
     pub queue: Vec<Queued>,
     /// A command was refused while queueing: EXEC will answer EXECABORT.
     pub is_broken: bool,
-}
-
-/// A key under WATCH.
-#[derive(Debug)]
-pub struct Watched {
-    pub db: DbIndex,
-    pub key: Vec<u8>,
-    /// It was already past its deadline when WATCH was said, so that its disappearance is no change.
-    pub was_expired: bool,
 }
 
 /// What a client asked for when it asked to become a replica.
@@ -84,7 +75,7 @@ pub struct Session {
     pub authenticated: bool,
     pub reply_mode: ReplyMode,
     pub transaction: Option<Box<Transaction>>,
-    pub watched: Vec<Watched>,
+    pub watched: Vec<Arc<Watched>>,
     pub watch_flag: Option<Arc<WatchFlag>>,
     pub replica: Option<Box<ReplicaTraits>>,
     /// EXEC is running this client's commands: none of them may block.

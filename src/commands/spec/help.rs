@@ -11,5 +11,5 @@ pub fn help(reply: &mut Reply, container: &str, lines: &[&str]) {
     reply.simple(&format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
     lines.iter().for_each(|line| reply.simple(line));
     reply.simple("HELP");
-    reply.simple("    Print this help.");
+    reply.simple("    Prints this help.");
 }

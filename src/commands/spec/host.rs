@@ -30,6 +30,8 @@ pub trait Host: Send + Sync {
     fn roster(&self) -> &Roster;
     /// Makes `keyspace` the current one. Only while the world stands still.
     fn replace_keyspace(&self, keyspace: Keyspace);
+    /// Gives the memory of databases that are no longer current back, on a thread of its own.
+    fn discard(&self, keyspace: Arc<Keyspace>);
     /// CONFIG SET: validates all, applies all or none.
     fn set_config(&self, asker: Asker, pairs: &[(&[u8], &[u8])]) -> Result<(), Failure>;
 
