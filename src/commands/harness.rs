@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
 use crate::commands::spec::effect::encode;
-use crate::commands::spec::host::Replicaof;
+use crate::commands::spec::host::{Replicaof, Saving};
 use crate::commands::spec::table::{Command, table};
 use crate::commands::spec::{Args, Control, Ctx, Effect, Failure, Host, Next, Run, keys};
 use crate::config::{Asker, Config, Live, Origin};
@@ -327,5 +327,17 @@ impl Host for TestHost {
 
     fn write_role(&self, reply: &mut Reply) {
         reply.null_array();
+    }
+
+    fn save(&self, _now: UnixMs) -> Result<(), Failure> {
+        Err(Failure::text("ERR a harness has no disk"))
+    }
+
+    fn bgsave(&self, schedule: bool, _now: UnixMs) -> Result<Saving, Failure> {
+        Ok(if schedule { Saving::Scheduled } else { Saving::Started })
+    }
+
+    fn last_save(&self) -> UnixMs {
+        UnixMs(1_700_000_000_999)
     }
 }

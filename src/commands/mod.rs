@@ -9,6 +9,7 @@ pub mod generic;
 pub mod harness;
 pub mod pubsub;
 pub mod replication;
+pub mod server;
 pub mod spec;
 pub mod string;
 pub mod transactions;
@@ -31,6 +32,7 @@ pub const ALL: &[&[Row]] = &[
     replication::attach::ROWS,
     replication::role::ROWS,
     replication::wait::ROWS,
+    server::persistence::ROWS,
     string::counter::ROWS,
     string::get_set::ROWS,
     string::getex::ROWS,

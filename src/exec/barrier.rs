@@ -53,6 +53,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Barrier {
+    /// Does the world stand still for this very thread?
+    pub fn stands_for_me(&self) -> bool {
+        IS_STOPPER.get()
+    }
+
     /// Adds a participant, which is parked at first.
     pub fn join(self: &Arc<Barrier>) -> Participant {
         let seat = Arc::new(CachePadded::new(Seat { is_running: AtomicBool::new(false) }));

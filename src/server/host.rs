@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use crate::base::clock;
 use crate::base::ids::UnixMs;
-use crate::commands::spec::host::Replicaof;
+use crate::commands::spec::host::{Replicaof, Saving};
 use crate::commands::spec::{Failure, Host};
 use crate::config::{Asker, Config, Live, SetError};
 use crate::exec::transaction;
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::watch::WatchTable;
 use crate::net::admission::Admission;
+use crate::persist::rdb::{BgSave, Refusal};
 use crate::replication::info;
 use crate::resp::reply::Reply;
 use crate::server::shared::Shared;
@@ -161,5 +162,26 @@ impl Host for ServerHost {
 
     fn write_role(&self, reply: &mut Reply) {
         info::write_role(self.shared.replication(), reply);
+    }
+
+    fn save(&self, now: UnixMs) -> Result<(), Failure> {
+        self.shared.saver().save(now).map_err(|refusal| match refusal {
+            Refusal::InProgress => Failure::new(format!("ERR {refusal}")),
+            // The cause is in the log, as with Redis.
+            Refusal::Failed(_) => Failure::text("ERR"),
+        })
+    }
+
+    fn bgsave(&self, schedule: bool, now: UnixMs) -> Result<Saving, Failure> {
+        match self.shared.saver().bgsave(schedule, now) {
+            Ok(BgSave::Started) => Ok(Saving::Started),
+            Ok(BgSave::Scheduled) => Ok(Saving::Scheduled),
+            Err(refusal @ Refusal::InProgress) => Err(Failure::new(format!("ERR {refusal}"))),
+            Err(Refusal::Failed(_)) => Err(Failure::text("ERR")),
+        }
+    }
+
+    fn last_save(&self) -> UnixMs {
+        self.shared.saver().last_save()
     }
 }

@@ -30,6 +30,7 @@ use crate::net::acceptor::Acceptor;
 use crate::net::admission::Admission;
 use crate::net::event_loop::{EventLoop, Seat};
 use crate::net::listener::{ListenError, Listener, listen_tcp, listen_unix};
+use crate::persist::rdb::{Saver, load_current};
 use crate::replication::Replication;
 use crate::server::cron::Cron;
 use crate::server::host::ServerHost;
@@ -112,7 +113,11 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
         }),
     );
     assert!(shared.replication.set(replication.clone()).is_ok(), "set once, here");
+    let saver = Saver::new(engine.clone(), replication.snapshots().clone(), engine.started);
+    assert!(shared.saver.set(saver.clone()).is_ok(), "set once, here");
     engine.set_host(Arc::new(ServerHost::new(shared.clone())));
+    load_current(&engine, &saver, UnixMs(clock::now_ms()))
+        .map_err(|cause| format!("Fatal error loading the DB: {cause}. Exiting."))?;
     replication.start().map_err(|cause| format!("Can't start the replication threads: {cause}"))?;
 
     let workers =

@@ -18,6 +18,7 @@ use crate::net::acceptor::AcceptorHandle;
 use crate::net::admission::Admission;
 use crate::net::event_loop::WorkerHandle;
 use crate::net::service::Detached;
+use crate::persist::rdb::Saver;
 use crate::replication::Replication;
 use crate::replication::primary::Arrival;
 use crate::server::worker::Message;
@@ -43,6 +44,8 @@ pub struct Shared {
     pub run_id: [u8; 40],
     /// Set by boot before anything is served.
     pub replication: OnceLock<Arc<Replication>>,
+    /// Set by boot before anything is served.
+    pub saver: OnceLock<Arc<Saver>>,
     posts: Vec<Post<Message>>,
 }
 
@@ -63,6 +66,7 @@ impl Shared {
             stop,
             run_id,
             replication: OnceLock::new(),
+            saver: OnceLock::new(),
             posts,
         }
     }
@@ -89,6 +93,11 @@ impl Shared {
         {
             self.tell(&client, Message::Unblock { client: client.id, reply });
         }
+    }
+
+    /// Saves the data set.
+    pub fn saver(&self) -> &Arc<Saver> {
+        self.saver.get().expect("boot sets it before anything is served")
     }
 
     /// Whom we follow and who follows us.
@@ -130,10 +139,16 @@ impl Shared {
     }
 
     /// Called by cron.
-    pub fn every_second(&self) {}
+    pub fn every_second(&self) {
+        self.saver().tick(UnixMs(clock::now_ms()));
+    }
 
     /// Before the server may stop: nothing is lost.
     pub fn prepare_shutdown(&self) -> Result<(), String> {
-        Ok(())
+        if self.engine.config.load().save.is_empty() {
+            return Ok(());
+        }
+        log::info!("Saving the final RDB snapshot before exiting.");
+        self.saver().save_now(UnixMs(clock::now_ms())).map_err(|error| error.to_string())
     }
 }

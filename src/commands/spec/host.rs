@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::base::ids::UnixMs;
 use crate::commands::spec::Failure;
 use crate::config::{Asker, Live};
 use crate::keyspace::db::Keyspace;
@@ -21,6 +22,14 @@ pub enum Replicaof {
     Changed,
     /// That primary is the one that we follow.
     AlreadyThere,
+}
+
+/// What became of BGSAVE.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Saving {
+    Started,
+    /// It will start as soon as nothing stands in the way.
+    Scheduled,
 }
 
 pub trait Host: Send + Sync {
@@ -60,4 +69,10 @@ pub trait Host: Send + Sync {
     ) -> Result<Option<i64>, Failure>;
     /// The reply to ROLE.
     fn write_role(&self, reply: &mut Reply);
+    /// SAVE: returns when the data set is on disk.
+    fn save(&self, now: UnixMs) -> Result<(), Failure>;
+    /// BGSAVE; `schedule` if it may start later.
+    fn bgsave(&self, schedule: bool, now: UnixMs) -> Result<Saving, Failure>;
+    /// When the data set was saved last.
+    fn last_save(&self) -> UnixMs;
 }
