@@ -22,7 +22,8 @@ struct Pieces<'a> {
 
 impl Read for Pieces<'_> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let size = self.sizes.get(self.turn % self.sizes.len().max(1)).map_or(1, |&size| usize::from(size) + 1);
+        let size =
+            self.sizes.get(self.turn % self.sizes.len().max(1)).map_or(1, |&size| usize::from(size) + 1);
         self.turn += 1;
         let count = into.len().min(size);
         self.bytes.read(&mut into[..count])
