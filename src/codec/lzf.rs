@@ -18,8 +18,10 @@ const OFFSET_MAX: usize = 1 << 13;
 /// Bytes of output that one byte of input can become at most: 264 from 3.
 const EXPANSION_MAX: usize = 88;
 
-/// 2^14 slots of 4 bytes: fits the second-level cache and covers the window of 8 KiB twice.
+/// 2^14 slots of 4 bytes: fits the second-level cache and covers the window of 8 KiB twice. A short input uses
+/// only as many of them as it can fill, which then stay in the first-level cache.
 const TABLE_BITS: u32 = 14;
+const TABLE_BITS_MIN: u32 = 8;
 
 /// Inputs this long are not compressed, so that positions fit the table with room for many calls.
 const INPUT_LEN_LIMIT: usize = 1 << 30;
@@ -79,10 +81,11 @@ impl Table {
 
 fn compress_within(table: &mut Table, input: &[u8], out: &mut Vec<u8>, limit: usize) -> bool {
     let base = table.reserve(input.len() as u32);
+    let shift = 32 - (input.len().ilog2() + 1).clamp(TABLE_BITS_MIN, TABLE_BITS);
     // Everything before `pending` is in `out` already.
     let (mut at, mut pending) = (0, 0);
     while let Some(&[a, b, c]) = input.get(at..at + COPY_MIN).and_then(<[u8]>::first_chunk) {
-        let slot = &mut table.slots[slot_of(a, b, c)];
+        let slot = &mut table.slots[slot_of(a, b, c, shift)];
         let seen = slot.checked_sub(base).map(|position| position as usize);
         *slot = base + at as u32;
         match seen {
@@ -91,7 +94,7 @@ fn compress_within(table: &mut Table, input: &[u8], out: &mut Vec<u8>, limit: us
                 let len = common_prefix(&input[seen..seen + longest], &input[at..at + longest]);
                 push_literals(out, &input[pending..at]);
                 push_copy(out, len, at - seen);
-                remember_last(table, base, input, at + len);
+                remember_last(table, base, shift, input, at + len);
                 at += len;
                 pending = at;
             }
@@ -107,19 +110,20 @@ fn compress_within(table: &mut Table, input: &[u8], out: &mut Vec<u8>, limit: us
 }
 
 /// Notes the last two sequences of a copy, so that what follows it can refer to them.
-fn remember_last(table: &mut Table, base: u32, input: &[u8], copy_end: usize) {
+fn remember_last(table: &mut Table, base: u32, shift: u32, input: &[u8], copy_end: usize) {
     for position in [copy_end - 2, copy_end - 1] {
         if let Some(&[a, b, c]) = input.get(position..position + COPY_MIN).and_then(<[u8]>::first_chunk) {
-            table.slots[slot_of(a, b, c)] = base + position as u32;
+            table.slots[slot_of(a, b, c, shift)] = base + position as u32;
         }
     }
 }
 
-/// Multiplicative hash of three bytes.
+/// Multiplicative hash of three bytes, its highest 32 - `shift` bits.
 #[inline]
-fn slot_of(a: u8, b: u8, c: u8) -> usize {
+fn slot_of(a: u8, b: u8, c: u8, shift: u32) -> usize {
     let sequence = u32::from_le_bytes([a, b, c, 0]);
-    (sequence.wrapping_mul(0x9e37_79b1) >> (32 - TABLE_BITS)) as usize
+    // The mask changes nothing; it shows that the index is inside the table.
+    (sequence.wrapping_mul(0x9e37_79b1) >> shift) as usize & ((1 << TABLE_BITS) - 1)
 }
 
 /// How many leading bytes two slices of the same length share.
