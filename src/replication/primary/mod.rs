@@ -21,6 +21,9 @@ pub mod spool;
 pub mod upkeep;
 pub mod wait;
 
+#[cfg(test)]
+mod tests;
+
 use std::any::Any;
 use std::io;
 use std::os::fd::OwnedFd;
