@@ -25,3 +25,4 @@ mod promotion;
 mod refusal;
 mod restart;
 mod roles;
+mod twins;
