@@ -27,7 +27,7 @@ use super::offset::Offset;
 use super::storage::{SEGMENT_BYTES, SLOTS, Segment, Table, place_in_segment, segment_of, segment_start};
 use super::{Gone, RETAIN_BYTES_MAX, WRITERS_MAX};
 use crate::base::ids::DbIndex;
-use crate::base::sync::{AtomicU64, AtomicUsize, Mutex, Ordering, fence, lock, yield_now};
+use crate::base::sync::{AtomicU64, AtomicUsize, Mutex, Ordering, lock, yield_now};
 
 /// A slot whose producer is not copying anything.
 pub(super) const IDLE: u64 = u64::MAX;
@@ -309,9 +309,8 @@ impl Ring {
         let mut kept = lock(&self.kept);
         self.close();
         let history = self.edge.history.load(Ordering::Relaxed);
+        // Each store below releases, so who sees one of them also sees the odd number.
         self.edge.history.store(history + 1, Ordering::Relaxed);
-        // Who sees one of the stores below also sees the odd number.
-        fence(Ordering::Release);
         while let Some(number) = kept.pop_front(&mut garbage) {
             self.table.remove(number);
         }

@@ -107,8 +107,9 @@ impl Writer {
         std::mem::forget(reservation);
     }
 
-    /// From here to [`Writer::end_batch`] what is appended stays unpublished, and publishing costs one store for
-    /// all of it. A batch is as short as one read of a socket: it holds back every reader.
+    /// From here to [`Writer::end_batch`] publishing costs one store for all that is appended, and readers wait for
+    /// the end. Units are atomic, batches are not: a reader that looks at the very end may see the first few units
+    /// of a batch before the others. A batch is as short as one read of a socket, since it holds back every reader.
     pub fn begin_batch(&mut self) {
         debug_assert!(!self.in_batch);
         self.in_batch = true;

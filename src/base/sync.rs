@@ -6,9 +6,11 @@
 use std::sync::PoisonError;
 
 #[cfg(loom)]
+pub use explored::{AtomicPtr, AtomicU64, AtomicUsize};
+#[cfg(loom)]
 pub use loom::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence},
+    atomic::{Ordering, fence},
 };
 #[cfg(loom)]
 pub use loom::thread::yield_now;
@@ -24,4 +26,83 @@ pub use std::thread::yield_now;
 /// consistent between any two of its statements.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Loom's atomics, each with a second one beside it that every access stores to first.
+///
+/// Loom 0.7 compares an access with the *last* one of its object only, to decide which threads to swap. A thread
+/// that loads and then stores hides another thread's earlier load, so "load, compare-and-swap" was never tried
+/// between two loads of a reader, and models passed with the checks taken out. Stores count as dependent on every
+/// access, so the second atomic makes all orders be tried; nobody reads it, so it orders nothing.
+#[cfg(loom)]
+mod explored {
+    use loom::sync::atomic::Ordering;
+
+    macro_rules! explored {
+        ($name:ident $(<$parameter:ident>)?, $value:ty) => {
+            #[derive(Debug)]
+            pub struct $name $(<$parameter>)? {
+                inner: loom::sync::atomic::$name $(<$parameter>)?,
+                touched: loom::sync::atomic::AtomicBool,
+            }
+
+            impl $(<$parameter>)? $name $(<$parameter>)? {
+                pub fn new(value: $value) -> Self {
+                    let touched = loom::sync::atomic::AtomicBool::new(false);
+                    Self { inner: loom::sync::atomic::$name::new(value), touched }
+                }
+
+                fn touch(&self) -> &loom::sync::atomic::$name $(<$parameter>)? {
+                    self.touched.store(true, Ordering::Relaxed);
+                    &self.inner
+                }
+
+                pub fn load(&self, order: Ordering) -> $value {
+                    self.touch().load(order)
+                }
+
+                pub fn store(&self, value: $value, order: Ordering) {
+                    self.touch().store(value, order)
+                }
+            }
+        };
+    }
+
+    explored!(AtomicU64, u64);
+    explored!(AtomicUsize, usize);
+    explored!(AtomicPtr<T>, *mut T);
+
+    impl AtomicU64 {
+        pub fn swap(&self, value: u64, order: Ordering) -> u64 {
+            self.touch().swap(value, order)
+        }
+
+        pub fn fetch_or(&self, value: u64, order: Ordering) -> u64 {
+            self.touch().fetch_or(value, order)
+        }
+
+        pub fn fetch_and(&self, value: u64, order: Ordering) -> u64 {
+            self.touch().fetch_and(value, order)
+        }
+
+        pub fn compare_exchange(
+            &self,
+            current: u64,
+            new: u64,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<u64, u64> {
+            self.touch().compare_exchange(current, new, success, failure)
+        }
+
+        pub fn compare_exchange_weak(
+            &self,
+            current: u64,
+            new: u64,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<u64, u64> {
+            self.touch().compare_exchange_weak(current, new, success, failure)
+        }
+    }
 }
