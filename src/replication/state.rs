@@ -16,6 +16,7 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, unbounded};
 
@@ -42,6 +43,9 @@ use crate::snapshot::{Cut, Snapshots, StreamPosition, Subscription};
 
 /// Less is not kept, whatever `repl-backlog-size` says (as Redis).
 const BACKLOG_BYTES_MIN: u64 = 16 * 1024;
+
+/// How often a server that ends looks whether its replicas have everything.
+const DRAIN_LOOK: Duration = Duration::from_millis(5);
 
 /// What changes together.
 struct State {
@@ -83,11 +87,31 @@ impl Replication {
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
         self.primary.start_senders()?;
         let upkeep = Upkeep::new(self.clone(), self.news.clone());
-        std::thread::Builder::new().name("replicas".into()).spawn(move || upkeep.run())?;
-        Ok(())
+        self.primary.spawn("replicas".into(), move || upkeep.run())
     }
 
-    /// Ends the threads; what they hold is closed.
+    /// Before a primary ends: gives its replicas so much time to acknowledge what was written until now. Says how many
+    /// have not.
+    pub fn drain(&self, timeout: Duration) -> usize {
+        let (target, until) = (self.offset().0, Instant::now() + timeout);
+        let followers = &self.primary.followers;
+        if self.engine.is_replica() || timeout.is_zero() || followers.lagging(target) == 0 {
+            return 0;
+        }
+        log::info!(
+            "{} of {} replicas are in lag when shutting down.",
+            followers.lagging(target),
+            followers.len()
+        );
+        self.primary.waits.request();
+        self.primary.notify(News::Look);
+        while followers.lagging(target) > 0 && Instant::now() < until {
+            std::thread::sleep(DRAIN_LOOK);
+        }
+        followers.lagging(target)
+    }
+
+    /// Ends the threads; what they hold is sent as far as it goes at once, and closed.
     pub fn stop(&self) {
         self.primary.stop();
     }

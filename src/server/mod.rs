@@ -18,6 +18,7 @@ pub mod worker;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use ::log::{error, info, warn};
 use crossbeam::channel::{Receiver, unbounded};
@@ -136,9 +137,14 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
     acceptor_handle.stop();
     join("acceptor", accepting);
     cron.stop();
-    replication.stop();
     handles.iter().for_each(|worker| worker.stop());
     workers.into_iter().for_each(|worker| join("worker", worker));
+    // Nobody writes any more: what was acknowledged to clients reaches the replicas.
+    let lagging = replication.drain(Duration::from_secs(engine.config.load().shutdown_timeout));
+    if lagging > 0 {
+        warn!("{lagging} replicas did not receive everything before the end");
+    }
+    replication.stop();
     process::remove_pid_file(&engine.config.load());
     warn!("Starling is now ready to exit, bye bye...");
     Ok(code)

@@ -62,7 +62,7 @@ pub struct Follower {
     state: AtomicU8,
     /// The last acknowledged offset. Stored by the sender. SeqCst: paired with the list of those who WAIT, see `wait`.
     acked: AtomicU64,
-    /// Unix ms of the last acknowledgement. Stored by the sender; Relaxed, a figure.
+    /// Unix ms of the last acknowledgement or newline. Stored by the sender; Relaxed, a figure.
     acked_at: AtomicI64,
     /// `FACK`: what it has on disk. Stored by the sender; Relaxed, a figure.
     aof_acked: AtomicU64,
@@ -137,6 +137,11 @@ impl Follower {
         if let Some(aof) = aof {
             self.aof_acked.fetch_max(aof, Relaxed);
         }
+        self.acked_at.store(now.0, Relaxed);
+    }
+
+    /// It sent a newline: it lives, and has nothing to acknowledge yet (it is loading).
+    pub fn hear(&self, now: UnixMs) {
         self.acked_at.store(now.0, Relaxed);
     }
 

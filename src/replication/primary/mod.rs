@@ -28,12 +28,14 @@ use std::any::Any;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
 
 use crossbeam::channel::Sender as Channel;
 
 use crate::base::clock;
 use crate::base::ids::UnixMs;
+use crate::base::sync::lock;
 use crate::exec::engine::Engine;
 use crate::replication::primary::follower::Follower;
 use crate::replication::primary::roster::Followers;
@@ -91,6 +93,8 @@ pub struct Primary {
     pub waits: Waits,
     pub counters: SyncCounters,
     senders: OnceLock<Vec<Arc<Inbox>>>,
+    /// The threads, to be joined by `stop`.
+    threads: Mutex<Vec<JoinHandle<()>>>,
     news: Channel<News>,
     /// Deals replicas to senders. Any worker adds (Relaxed).
     dealt: AtomicUsize,
@@ -110,6 +114,7 @@ impl Primary {
             waits: Waits::new(unblock),
             counters: SyncCounters::default(),
             senders: OnceLock::new(),
+            threads: Mutex::default(),
             news,
             dealt: AtomicUsize::new(0),
         }
@@ -122,16 +127,27 @@ impl Primary {
         let mut inboxes = Vec::with_capacity(count);
         for number in 0..count {
             let (sender, inbox) = Sender::new(self.clone())?;
-            std::thread::Builder::new().name(format!("sender-{number}")).spawn(move || sender.run())?;
+            self.spawn(format!("sender-{number}"), move || sender.run())?;
             inboxes.push(inbox);
         }
         assert!(self.senders.set(inboxes).is_ok(), "senders are started once");
         Ok(())
     }
 
+    pub(super) fn spawn(&self, name: String, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let thread = std::thread::Builder::new().name(name).spawn(work)?;
+        lock(&self.threads).push(thread);
+        Ok(())
+    }
+
     pub(super) fn stop(&self) {
-        self.inboxes().iter().for_each(|inbox| inbox.post(Order::Stop));
         self.notify(News::Stop);
+        self.inboxes().iter().for_each(|inbox| inbox.post(Order::Stop));
+        for thread in std::mem::take(&mut *lock(&self.threads)) {
+            if thread.join().is_err() {
+                log::error!("a thread that serves replicas ended in a panic");
+            }
+        }
     }
 
     fn inboxes(&self) -> &[Arc<Inbox>] {
@@ -177,7 +193,7 @@ impl Primary {
 
     /// A sender has closed the follower's connection.
     fn forget(&self, follower: &Follower) {
-        if let Some(ticket) = follower.ticket.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(ticket) = lock(&follower.ticket).take() {
             self.snapshots.withdraw(ticket);
         }
         self.followers.remove(follower.id(), UnixMs(clock::now_ms()));

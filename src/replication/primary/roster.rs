@@ -80,6 +80,17 @@ impl Followers {
         list.iter().filter(has).count()
     }
 
+    /// How many replicas that acknowledge at all have not acknowledged `offset`.
+    pub fn lagging(&self, offset: u64) -> usize {
+        let list = lock(&self.list);
+        let lags = |follower: &&Arc<Follower>| {
+            follower.state() == FollowerState::Online
+                && !follower.is_old_protocol
+                && follower.acked() < offset
+        };
+        list.iter().filter(lags).count()
+    }
+
     /// How many are online and were heard of within `lag_max_seconds`.
     pub fn good(&self, lag_max_seconds: u64, now: UnixMs) -> usize {
         lock(&self.list).iter().filter(|follower| follower.is_good(lag_max_seconds, now)).count()

@@ -161,6 +161,7 @@ impl Sender {
                 }
             }
             if !self.take_orders() {
+                self.send_what_is_left();
                 return;
             }
             let now = UnixMs(clock::now_ms());
@@ -169,6 +170,12 @@ impl Sender {
             }
             timeout = self.turn(now);
         }
+    }
+
+    /// The last words before the server ends, as far as the sockets take them at once.
+    fn send_what_is_left(&mut self) {
+        let now = UnixMs(clock::now_ms());
+        while self.round(true, now).more {}
     }
 
     /// False when it is to stop.
@@ -239,6 +246,9 @@ impl Sender {
         let mut heard = Vec::new();
         while let Some(bytes) = connection.read(&mut self.buffer)? {
             connection.follower.client.last_request.store(now.0, Relaxed);
+            if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
+                connection.follower.hear(now);
+            }
             let result = connection.incoming.take(bytes, &mut self.batch, |said| heard.push(said));
             if let Err(error) = result {
                 log::warn!("Protocol error from replica {}: {error}", connection.follower.name());

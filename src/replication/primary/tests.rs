@@ -520,3 +520,37 @@ fn good_replicas_are_those_that_were_heard_of_lately() {
     assert!(server.info().contains("min_slaves_good_slaves:1\r\n"));
     eventually("its silence is noticed", || good() == 0);
 }
+
+#[test]
+fn newlines_keep_a_replica_that_loads_for_long() {
+    let server = server(|config| config.repl_timeout = 1);
+    let mut replica = server.follow();
+    replica.load();
+    for _ in 0..12 {
+        std::thread::sleep(Duration::from_millis(250));
+        replica.socket.write_all(b"\n").expect("it is still there");
+    }
+    assert_eq!(server.followers(), 1);
+    replica.expect_end();
+    eventually("its silence was too long", || server.followers() == 0);
+}
+
+#[test]
+fn a_server_that_ends_waits_for_its_replicas_and_sends_the_rest() {
+    let mut server = server(|_| {});
+    let mut replica = server.follow();
+    replica.synced();
+    server.set("k", b"v");
+    let offset = server.replication.offset().0;
+    assert_eq!(server.replication.drain(Duration::ZERO), 0, "no time, no wait");
+    assert_eq!(server.replication.drain(Duration::from_millis(20)), 1);
+    replica.expect(&[b"SELECT", b"0"]);
+    replica.expect(&[b"SET", b"k", b"v"]);
+    replica.expect(&[b"REPLCONF", b"GETACK", b"*"]);
+    replica.acknowledge(offset);
+    eventually("it has everything", || server.replication.primary.followers.lagging(offset) == 0);
+    server.set("last", b"words");
+    server.replication.stop();
+    replica.expect(&[b"SET", b"last", b"words"]);
+    replica.expect_end();
+}

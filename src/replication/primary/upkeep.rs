@@ -142,7 +142,8 @@ impl Upkeep {
         if !waiting.is_empty() {
             replication.prepare_backlog();
         }
-        if !is_due(&waiting, &config, now) {
+        // What is being loaded in place is nobody's data set yet.
+        if !is_due(&waiting, &config, now) || replication.engine().is_loading() {
             return;
         }
         let options = WalkOptions {

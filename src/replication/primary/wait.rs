@@ -124,6 +124,11 @@ impl Waits {
         lock(&self.list).iter().filter_map(|waiter| waiter.deadline).min()
     }
 
+    /// Makes the upkeep ask replicas for acknowledgements.
+    pub fn request(&self) {
+        self.wants_acknowledgement.store(true, SeqCst);
+    }
+
     /// Has somebody begun to wait since the last call?
     pub fn take_request(&self) -> bool {
         self.wants_acknowledgement.swap(false, SeqCst)
