@@ -293,6 +293,22 @@ impl Host for TestHost {
         Err(Failure::text("ERR the configuration of a harness is changed by its test"))
     }
 
+    fn reset_statistics(&self) {}
+
+    fn info(&self, _sections: &[&[u8]], _now: UnixMs) -> String {
+        "# Server\r\n".into()
+    }
+
+    fn is_loading(&self) -> bool {
+        false
+    }
+
+    fn stand_still(&self, work: &mut dyn FnMut()) {
+        work();
+    }
+
+    fn set_active_expiry(&self, _on: bool) {}
+
     fn is_replica(&self) -> bool {
         false
     }

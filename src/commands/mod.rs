@@ -8,6 +8,7 @@ pub mod generic;
 #[cfg(test)]
 pub mod harness;
 pub mod pubsub;
+pub mod server;
 pub mod replication;
 pub mod server;
 pub mod spec;
@@ -29,6 +30,9 @@ pub const ALL: &[&[Row]] = &[
     generic::scan::ROWS,
     generic::ttl::ROWS,
     pubsub::publish::ROWS,
+    server::config::ROWS,
+    server::debug::ROWS,
+    server::info::ROWS,
     replication::attach::ROWS,
     replication::role::ROWS,
     replication::wait::ROWS,

@@ -23,11 +23,7 @@ pub enum Count {
     Dirty,
     ConnectionsAccepted,
     ConnectionsRejected,
-    BytesRead,
-    BytesWritten,
     ErrorReplies,
-    ReadsProcessed,
-    WritesProcessed,
     QueryLimitDisconnects,
     OutputLimitDisconnects,
 }
@@ -183,6 +179,12 @@ impl Statistics {
             totals.add(counters);
         }
         totals
+    }
+
+    /// One sum since the start of the server, for those who look often.
+    pub fn count_since_start(&self, count: Count) -> u64 {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|counters| counters.totals[count as usize].load(Relaxed)).sum()
     }
 
     /// Sums since the last reset.

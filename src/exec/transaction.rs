@@ -263,7 +263,11 @@ fn run_one(
                 effect
             })
         }
-        Run::Control(_) => return executor.call(session, command, args, None, reply),
+        Run::Control(_) => {
+            // It may look at any key by itself.
+            space.release();
+            return executor.call(session, command, args, None, reply);
+        }
         Run::Exec | Run::Watch | Run::Container => unreachable!("never queued"),
     };
     let effect = result.unwrap_or_else(|failure| {

@@ -9,6 +9,7 @@
 //! Only this folder imports dashmap's shards, and only `entry` and `shard` hold unsafe code.
 
 pub mod db;
+pub mod digest;
 pub mod entry;
 pub mod shard;
 pub mod space;

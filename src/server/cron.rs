@@ -1,7 +1,7 @@
 //! Cron: the thread for what happens by the clock and not by request.
 //!
 //! ```text
-//!  hz times a second   active expiry, within a share of the time
+//!  hz times a second   active expiry, within a share of the time; a sample for INFO's rates
 //!  once a second       save points, the replication tick
 //! ```
 //!
@@ -43,6 +43,7 @@ impl Cron {
                     // What is left over is taken up by the next round.
                     Round::Complete | Round::OutOfTime => {}
                 }
+                shared.every_round();
                 if Instant::now() >= next_second {
                     next_second += Duration::from_secs(1);
                     shared.every_second();

@@ -4,6 +4,7 @@
 //! Always: it delegates; what is asked is done where it belongs.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::clock;
 use crate::base::ids::UnixMs;
@@ -15,10 +16,10 @@ use crate::keyspace::db::Keyspace;
 use crate::keyspace::watch::WatchTable;
 use crate::net::admission::Admission;
 use crate::persist::rdb::{BgSave, Refusal};
-use crate::replication::info;
+use crate::replication::info as replication_info;
 use crate::resp::reply::Reply;
 use crate::server::shared::Shared;
-use crate::server::{listen, log as server_log};
+use crate::server::{info, listen, log as server_log};
 use crate::session::Session;
 use crate::session::client::Client;
 use crate::session::roster::Roster;
@@ -113,6 +114,26 @@ impl Host for ServerHost {
         })
     }
 
+    fn reset_statistics(&self) {
+        self.shared.reset_statistics();
+    }
+
+    fn info(&self, sections: &[&[u8]], now: UnixMs) -> String {
+        info::text(&self.shared, sections, now)
+    }
+
+    fn is_loading(&self) -> bool {
+        self.shared.engine.is_loading()
+    }
+
+    fn stand_still(&self, work: &mut dyn FnMut()) {
+        self.shared.engine.barrier.stop(None, work);
+    }
+
+    fn set_active_expiry(&self, on: bool) {
+        self.shared.engine.expiry_off_until.store(if on { 0 } else { i64::MAX }, Relaxed);
+    }
+
     fn is_replica(&self) -> bool {
         self.shared.engine.is_replica()
     }
@@ -161,7 +182,7 @@ impl Host for ServerHost {
     }
 
     fn write_role(&self, reply: &mut Reply) {
-        info::write_role(self.shared.replication(), reply);
+        replication_info::write_role(self.shared.replication(), reply);
     }
 
     fn save(&self, now: UnixMs) -> Result<(), Failure> {

@@ -10,7 +10,9 @@
 
 pub mod cron;
 pub mod host;
+pub mod info;
 pub mod log;
+pub mod meters;
 pub mod process;
 pub mod shared;
 pub mod worker;

@@ -13,6 +13,7 @@ use crate::base::clock;
 use crate::base::ids::UnixMs;
 use crate::base::mailbox::{Full, Post};
 use crate::exec::engine::Engine;
+use crate::exec::stats::Count;
 use crate::keyspace::db::Keyspace;
 use crate::net::acceptor::AcceptorHandle;
 use crate::net::admission::Admission;
@@ -21,6 +22,7 @@ use crate::net::service::Detached;
 use crate::persist::rdb::Saver;
 use crate::replication::Replication;
 use crate::replication::primary::Arrival;
+use crate::server::meters::{Meters, Traffic};
 use crate::server::worker::Message;
 use crate::session::Session;
 use crate::session::client::Client;
@@ -46,6 +48,7 @@ pub struct Shared {
     pub replication: OnceLock<Arc<Replication>>,
     /// Set by boot before anything is served.
     pub saver: OnceLock<Arc<Saver>>,
+    pub meters: Meters,
     posts: Vec<Post<Message>>,
 }
 
@@ -67,6 +70,7 @@ impl Shared {
             run_id,
             replication: OnceLock::new(),
             saver: OnceLock::new(),
+            meters: Meters::new(),
             posts,
         }
     }
@@ -136,6 +140,22 @@ impl Shared {
             ticket: Box::new(connection.ticket),
         };
         self.replication().attach(arrival, UnixMs(clock::now_ms()));
+    }
+
+    /// Called by cron in every round, ten times a second or more often.
+    pub fn every_round(&self) {
+        let commands = self.engine.statistics.count_since_start(Count::Commands);
+        self.meters.sample(commands, Traffic::of(&self.workers), clock::monotonic_ms());
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_statistics(&self) {
+        self.engine.statistics.reset();
+        self.admission.reset_totals();
+        if let Some(replication) = self.replication.get() {
+            replication.primary.counters.reset();
+        }
+        self.meters.reset(Traffic::of(&self.workers));
     }
 
     /// Called by cron.

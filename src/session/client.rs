@@ -3,6 +3,7 @@
 //! Written by the worker that owns the session, with relaxed stores once per batch; read by whoever lists clients.
 //! Always: the values are recent, not exact; nothing but display and selection depends on them.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU32};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -80,6 +81,13 @@ impl Client {
             is_no_touch: AtomicBool::new(false),
             traffic,
         }
+    }
+
+    /// On this machine: through the unix socket, or from a loopback address.
+    pub fn is_local(&self) -> bool {
+        let host = self.addr.rsplit_once(':').map_or("", |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        self.is_unix || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
 
     pub fn set_name(&self, name: &[u8]) {

@@ -2,4 +2,8 @@
 //!
 //! Called through their rows. Always: whatever they want of the machine, they ask of the host.
 
+pub mod config;
+pub mod debug;
+mod debug_protocol;
+pub mod info;
 pub mod persistence;

@@ -43,6 +43,16 @@ pub trait Host: Send + Sync {
     fn discard(&self, keyspace: Arc<Keyspace>);
     /// CONFIG SET: validates all, applies all or none.
     fn set_config(&self, asker: Asker, pairs: &[(&[u8], &[u8])]) -> Result<(), Failure>;
+    /// CONFIG RESETSTAT: what INFO counts begins at 0 again.
+    fn reset_statistics(&self);
+    /// The text of INFO for the sections that were asked for by name; the default ones if `sections` is empty.
+    fn info(&self, sections: &[&[u8]], now: UnixMs) -> String;
+    /// Is a data set being loaded?
+    fn is_loading(&self) -> bool;
+    /// Runs `work` while no thread is inside a command. Only from an administrative command, whose thread counts as parked.
+    fn stand_still(&self, work: &mut dyn FnMut());
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    fn set_active_expiry(&self, on: bool);
 
     fn is_replica(&self) -> bool;
     /// Closes a client or a replica, after the replies that it still has to get.

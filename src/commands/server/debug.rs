@@ -1,0 +1,208 @@
+//! DEBUG: what tests and people in search of a fault ask for. Only what is real here; the rest is an honest error.
+//!
+//! Called through its row; PROTOCOL's sample values are in `debug_protocol`.
+//! Always: refused unless `enable-debug-command` allows it; keys are looked at one shard at a time, or while the world
+//! stands still.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::hash::hash_key;
+use crate::codec::rdb::encode::{write_integer, write_string};
+use crate::commands::server::debug_protocol::protocol;
+use crate::commands::spec::help::help;
+use crate::commands::spec::{Args, Control, Failure, Flags, Group, Row, Run, flags};
+use crate::keyspace::db::Db;
+use crate::keyspace::digest::{Digest, of_keyspace, of_value};
+use crate::keyspace::entry::Entry;
+use crate::types::Str;
+
+pub const ROWS: &[Row] = &[Row {
+    name: "debug",
+    arity: -2,
+    flags: flags(&[Flags::ADMIN, Flags::NOSCRIPT, Flags::LOADING, Flags::STALE]),
+    group: Group::Server,
+    summary: "A container for debugging commands.",
+    complexity: "Depends on subcommand.",
+    run: Run::Control(debug),
+    ..Row::BASE
+}];
+
+/// DEBUG SLEEP sleeps no longer than this: a slip of the finger must not stop a server for good.
+const SLEEP_SECONDS_MAX: f64 = 86_400.0;
+
+const NOT_ALLOWED: Failure = Failure::text(
+    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
+     local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
+);
+
+/// A subcommand: its word, its number of arguments with both names, what it does.
+type Subcommand = (&'static str, std::ops::RangeInclusive<usize>, Handler);
+type Handler = fn(&Args<'_>, &mut Control<'_>) -> Result<(), Failure>;
+
+const SUBCOMMANDS: &[Subcommand] = &[
+    ("config-rewrite-force-all", 2..=2, rewrite_everything),
+    ("digest", 2..=2, digest),
+    ("digest-value", 2..=usize::MAX, digest_value),
+    ("error", 3..=3, error),
+    ("help", 2..=2, debug_help),
+    ("log", 3..=3, log_message),
+    ("object", 3..=3, object),
+    ("protocol", 3..=3, protocol),
+    ("set-active-expire", 3..=3, set_active_expire),
+    ("sleep", 3..=3, sleep),
+    ("stringmatch-len", 4..=4, stringmatch),
+];
+
+fn debug(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    let permission = control.host.config().load().enable_debug_command;
+    if !permission.allows(control.session.client.is_local()) {
+        return Err(NOT_ALLOWED);
+    }
+    let is_called = |(word, count, _): &&Subcommand| args.is(1, word) && count.contains(&args.len());
+    let Some((_, _, handler)) = SUBCOMMANDS.iter().find(is_called) else {
+        let word = args.get(1);
+        let word = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
+        return Err(Failure::new(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{word}'. Try DEBUG HELP."
+        )));
+    };
+    handler(args, control)
+}
+
+fn digest(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    let mut digest = Digest::default();
+    let host = control.host;
+    host.stand_still(&mut || digest = of_keyspace(&host.keyspace()));
+    control.reply.simple(&digest.hex());
+    Ok(())
+}
+
+fn digest_value(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    let db = current_db(control);
+    control.reply.array(args.len() - 2);
+    for key in args.from(2) {
+        let digest = with_entry(&db, key, of_value).unwrap_or_default();
+        control.reply.simple(&digest.hex());
+    }
+    Ok(())
+}
+
+fn current_db(control: &Control<'_>) -> Arc<Db> {
+    control.host.keyspace().db(control.session.db).clone()
+}
+
+/// Looks at an entry under its shard's lock, past its deadline or not.
+fn with_entry<R>(db: &Db, key: &[u8], look: impl FnOnce(&Entry) -> R) -> Option<R> {
+    let hash = hash_key(key);
+    let guard = db.lock(db.shard_of(hash));
+    let at = guard.find(hash, key)?;
+    Some(look(guard.get(at)))
+}
+
+fn object(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    let now = control.now;
+    let describe = |entry: &Entry| {
+        let idle = idle_seconds(entry, now.0 / 1000);
+        format!(
+            "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle}",
+            entry.address(),
+            entry.encoding().name(),
+            serialized_len(entry),
+            entry.clock(),
+        )
+    };
+    let line = with_entry(&current_db(control), args.get(2), describe).ok_or(Failure::NO_SUCH_KEY)?;
+    control.reply.simple(&line);
+    Ok(())
+}
+
+/// Seconds since the last access; the clock has 24 bits and wraps.
+fn idle_seconds(entry: &Entry, now_seconds: i64) -> u32 {
+    (now_seconds as u32).wrapping_sub(entry.clock()) & 0x00ff_ffff
+}
+
+/// Bytes of the value in an RDB file without compression.
+fn serialized_len(entry: &Entry) -> usize {
+    let mut bytes = Vec::new();
+    match entry.as_str() {
+        Some(Str::Int(number)) => write_integer(&mut bytes, number),
+        Some(Str::Bytes(value)) => write_string(&mut bytes, value, None),
+        None => {}
+    }
+    bytes.len()
+}
+
+/// Holds everybody up, the link to a primary included.
+fn sleep(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    let seconds: f64 =
+        std::str::from_utf8(args.get(2)).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0);
+    let seconds = if seconds > 0.0 { seconds.min(SLEEP_SECONDS_MAX) } else { 0.0 };
+    control.host.stand_still(&mut || std::thread::sleep(Duration::from_secs_f64(seconds)));
+    control.reply.ok();
+    Ok(())
+}
+
+fn set_active_expire(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    control.host.set_active_expiry(args.get(2) != b"0");
+    control.reply.ok();
+    Ok(())
+}
+
+fn error(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    control.reply.error(&String::from_utf8_lossy(args.get(2)));
+    Ok(())
+}
+
+fn log_message(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    log::warn!("DEBUG LOG: {}", String::from_utf8_lossy(args.get(2)));
+    control.reply.ok();
+    Ok(())
+}
+
+fn stringmatch(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    let is_match = crate::base::glob::glob_match(args.get(2), args.get(3), false);
+    control.reply.int(i64::from(is_match));
+    Ok(())
+}
+
+fn rewrite_everything(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    control
+        .host
+        .config()
+        .rewrite_everything()
+        .map_err(|error| Failure::new(format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {error}")))?;
+    control.reply.ok();
+    Ok(())
+}
+
+fn debug_help(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    help(
+        control.reply,
+        "debug",
+        &[
+            "CONFIG-REWRITE-FORCE-ALL",
+            "    CONFIG REWRITE with every directive written out.",
+            "DIGEST",
+            "    Show a digest of all keys and values, equal to that of Redis with the same data.",
+            "DIGEST-VALUE <key> [<key> ...]",
+            "    Show a digest of each value.",
+            "ERROR <string>",
+            "    Answer with <string> as an error.",
+            "LOG <message>",
+            "    Write <message> to the log.",
+            "OBJECT <key>",
+            "    Show how the value of <key> is stored.",
+            "PROTOCOL <type>",
+            "    Answer with a sample of: string, integer, double, bignum, null, array, set, map, attrib, push,",
+            "    verbatim, true, false.",
+            "SET-ACTIVE-EXPIRE <0|1>",
+            "    0: delete expired keys only when somebody meets them. 1: also by the clock.",
+            "SLEEP <seconds>",
+            "    Stop all threads that run commands for <seconds>, which may be a fraction.",
+            "STRINGMATCH-LEN <pattern> <string>",
+            "    Show whether a glob-style pattern matches.",
+        ],
+    );
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! The digest of a data set: twenty bytes that two servers share if, and nearly only if, they hold the same data.
+//!
+//! ```text
+//!  data set = for each database with keys: mix(number), then xor of all its keys
+//!  key      = mix(key), mix(type), value (a string: mix its bytes), then xor of the word `!!expire!!` if it has a deadline
+//!  xor(d, bytes) = d ^ SHA1(bytes)              mix(d, bytes) = SHA1(d ^ SHA1(bytes))
+//! ```
+//!
+//! Called by DEBUG DIGEST and DEBUG DIGEST-VALUE. The result is that of Redis for the same data, so that tests can compare a
+//! replica of one kind with a primary of the other.
+//! Always: deadlines count as such, whatever their time; keys past theirs count until they are deleted; encodings do not.
+
+use sha1::{Digest as _, Sha1};
+
+use crate::keyspace::db::{Db, Keyspace};
+use crate::keyspace::entry::Entry;
+use crate::types::Kind;
+
+/// Twenty bytes, shown as forty hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Digest(pub [u8; 20]);
+
+impl Digest {
+    fn xor(&mut self, bytes: &[u8]) {
+        let hash = Sha1::digest(bytes);
+        self.0.iter_mut().zip(hash).for_each(|(byte, other)| *byte ^= other);
+    }
+
+    fn mix(&mut self, bytes: &[u8]) {
+        self.xor(bytes);
+        self.0 = Sha1::digest(self.0).into();
+    }
+
+    pub fn hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The digest of everything. Exact only while nobody writes: the caller lets the world stand still.
+pub fn of_keyspace(keyspace: &Keyspace) -> Digest {
+    let mut all = Digest::default();
+    for (index, db) in keyspace.iter().filter(|(_, db)| !db.is_empty()) {
+        all.mix(&u32::from(index.0).to_be_bytes());
+        xor_db(&mut all, db);
+    }
+    all
+}
+
+fn xor_db(all: &mut Digest, db: &Db) {
+    for shard in 0..db.shard_count() {
+        let guard = db.lock(shard);
+        for at in guard.iter() {
+            let entry = guard.get(at);
+            let mut digest = Digest::default();
+            digest.mix(entry.key());
+            add_value(&mut digest, entry);
+            all.xor(&digest.0);
+        }
+    }
+}
+
+/// The digest of a value and of whether it has a deadline, without its key.
+pub fn of_value(entry: &Entry) -> Digest {
+    let mut digest = Digest::default();
+    add_value(&mut digest, entry);
+    digest
+}
+
+fn add_value(digest: &mut Digest, entry: &Entry) {
+    match entry.kind() {
+        Kind::String => {
+            // Redis' number of this type.
+            digest.mix(&0u32.to_be_bytes());
+            let value = entry.as_str().expect("an entry of this kind holds a string");
+            digest.mix(value.bytes(&mut itoa::Buffer::new()));
+        }
+    }
+    if entry.deadline().is_some() {
+        digest.xor(b"!!expire!!");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_keyspace;
+    use crate::commands::harness::Harness;
+    use crate::commands::spec::Host;
+
+    /// What redis-server 7.0.15 answers to DEBUG DIGEST after the same commands.
+    #[test]
+    fn the_digest_is_that_of_redis() {
+        let check = |commands: &[&str], expected: &str| {
+            let mut h = Harness::new();
+            for command in commands {
+                if let Some(db) = command.strip_prefix("select ") {
+                    h.session.db.0 = db.parse().expect("a number");
+                } else {
+                    h.run(command);
+                }
+            }
+            assert_eq!(of_keyspace(&h.host.keyspace()).hex(), expected, "{commands:?}");
+        };
+        check(&[], "0000000000000000000000000000000000000000");
+        check(&["set a hello"], "7bba0c6c0ba7cf343554878a513cce31a28c4abb");
+        check(&["set a 123", "set b 0123"], "9afcdbca8c98474a2684cf099327dd9802af52bd");
+        check(&["set k v ex 1000"], "bf83f210388eea94f06fb90d517490e16a08d7dd");
+        check(&["set k v"], "264ccf65edec66bccfa7cc659414ccca432057d2");
+        check(
+            &["set a 1", "set b 2", "select 9", "set a 1 ex 100", "select 15", "set c \"\""],
+            "b3062057d64ddb3030817f1d88fd46007f9cd0f0",
+        );
+    }
+}

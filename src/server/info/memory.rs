@@ -1,0 +1,110 @@
+//! `# Memory`: what our allocator has handed out, what the system has given us, and what it went to.
+//!
+//! Called by INFO. Always: `used_memory` is our own exact count (`base::alloc`), the resident set is the kernel's. jemalloc is
+//! built without statistics of its own, which cost time in every allocation; so the allocator's fields show these two.
+
+use tikv_jemalloc_ctl::version;
+
+use crate::base::alloc::used_memory;
+use crate::config::find_row;
+use crate::server::info::{Lines, Moment, human};
+
+pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
+    let meters = &moment.shared.meters;
+    let used = used_memory();
+    let peak = meters.peak_memory().max(used);
+    let (resident, system) = (resident_bytes(), system_bytes());
+    let backlog = moment.shared.engine.backlog().map_or(0, |backlog| backlog.resident_bytes());
+    let overhead = (meters.startup_memory + backlog).min(used);
+    let dataset = used - overhead;
+    let beyond_startup = used.saturating_sub(meters.startup_memory);
+    bytes(lines, "used_memory", used);
+    bytes(lines, "used_memory_rss", resident);
+    bytes(lines, "used_memory_peak", peak);
+    lines.field("used_memory_peak_perc", percent(used, peak));
+    lines.field("used_memory_overhead", overhead);
+    lines.field("used_memory_startup", meters.startup_memory);
+    lines.field("used_memory_dataset", dataset);
+    lines.field("used_memory_dataset_perc", percent(dataset, beyond_startup));
+    lines.field("allocator_allocated", used);
+    lines.fields(&["allocator_active", "allocator_resident"], resident);
+    bytes(lines, "total_system_memory", system);
+    write_scripts(lines);
+    bytes(lines, "maxmemory", moment.config.maxmemory);
+    let policy = find_row(b"maxmemory-policy").map(|(row, _)| row.show(&moment.config)).unwrap_or_default();
+    lines.field("maxmemory_policy", String::from_utf8_lossy(&policy));
+    excess(lines, "allocator_frag_ratio", "allocator_frag_bytes", resident, used);
+    excess(lines, "allocator_rss_ratio", "allocator_rss_bytes", resident, resident);
+    excess(lines, "rss_overhead_ratio", "rss_overhead_bytes", resident, resident);
+    excess(lines, "mem_fragmentation_ratio", "mem_fragmentation_bytes", resident, used);
+    lines.field("mem_not_counted_for_evict", 0);
+    lines.fields(&["mem_replication_backlog", "mem_total_replication_buffers"], backlog);
+    write_clients(lines, moment);
+    lines.fields(&["mem_cluster_links", "mem_aof_buffer"], 0);
+    lines.field("mem_allocator", allocator_name());
+    lines.fields(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"], 0);
+}
+
+/// There are no scripts here, and no functions.
+fn write_scripts(lines: &mut Lines) {
+    lines.fields(&["used_memory_lua", "used_memory_vm_eval"], 0);
+    lines.field("used_memory_lua_human", "0B");
+    lines.field("used_memory_scripts_eval", 0);
+    lines.fields(&["number_of_cached_scripts", "number_of_functions", "number_of_libraries"], 0);
+    lines.fields(&["used_memory_vm_functions", "used_memory_vm_total"], 0);
+    lines.field("used_memory_vm_total_human", "0B");
+    lines.fields(&["used_memory_functions", "used_memory_scripts"], 0);
+    lines.field("used_memory_scripts_human", "0B");
+}
+
+fn write_clients(lines: &mut Lines, moment: &Moment<'_>) {
+    use std::sync::atomic::Ordering::Relaxed;
+    let (mut replicas, mut normal) = (0, 0);
+    for client in moment.shared.engine.roster.list() {
+        let held = client.traffic.query_capacity.load(Relaxed) + client.traffic.reply_capacity.load(Relaxed);
+        *(if client.is_replica.load(Relaxed) { &mut replicas } else { &mut normal }) += held;
+    }
+    lines.field("mem_clients_slaves", replicas);
+    lines.field("mem_clients_normal", normal);
+}
+
+fn bytes(lines: &mut Lines, name: &str, value: u64) {
+    lines.field(name, value);
+    lines.field(&format!("{name}_human"), human(value));
+}
+
+fn percent(part: u64, whole: u64) -> String {
+    let percent = if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 };
+    format!("{percent:.2}%")
+}
+
+/// How much `outer` exceeds `inner`, as a ratio and in bytes.
+fn excess(lines: &mut Lines, ratio: &str, difference: &str, outer: u64, inner: u64) {
+    let value = if inner == 0 { 0.0 } else { outer as f64 / inner as f64 };
+    lines.field(ratio, format_args!("{value:.2}"));
+    lines.field(difference, outer as i64 - inner as i64);
+}
+
+/// `jemalloc-5.3.0`, without the build's suffix.
+fn allocator_name() -> String {
+    let full = version::read().unwrap_or("unknown");
+    format!("jemalloc-{}", full.split('-').next().unwrap_or(full))
+}
+
+/// The resident set in bytes, from the kernel; 0 if it does not tell.
+fn resident_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|line| line.split(' ').nth(1)?.parse::<u64>().ok())
+        .unwrap_or(0);
+    pages * system_value(libc::_SC_PAGESIZE)
+}
+
+fn system_bytes() -> u64 {
+    system_value(libc::_SC_PHYS_PAGES) * system_value(libc::_SC_PAGESIZE)
+}
+
+fn system_value(name: libc::c_int) -> u64 {
+    // SAFETY: a plain query without pointers.
+    u64::try_from(unsafe { libc::sysconf(name) }).unwrap_or(0)
+}

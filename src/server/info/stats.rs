@@ -1,0 +1,56 @@
+//! `# Stats`: what has been counted since the start, or since CONFIG RESETSTAT.
+//!
+//! Called by INFO. Always: sums over all workers; what does not exist here (eviction, pub/sub, tracking, defragmentation)
+//! shows as 0.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::exec::stats::Count;
+use crate::server::info::{Lines, Moment};
+use crate::server::meters::Traffic;
+
+pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
+    let (shared, totals) = (moment.shared, &moment.totals);
+    let traffic = shared.meters.traffic(Traffic::of(&shared.workers));
+    let sync = &shared.replication().primary.counters;
+    let rates = shared.meters.rates();
+    lines.field("total_connections_received", shared.admission.accepted());
+    lines.field("total_commands_processed", totals.get(Count::Commands));
+    lines.field("instantaneous_ops_per_sec", rates.commands.round() as u64);
+    lines.field("total_net_input_bytes", traffic.input_bytes);
+    lines.field("total_net_output_bytes", traffic.output_bytes);
+    lines.field("total_net_repl_input_bytes", 0);
+    lines.field("total_net_repl_output_bytes", sync.bytes_sent.load(Relaxed));
+    lines.field("instantaneous_input_kbps", format_args!("{:.2}", rates.input_bytes / 1024.0));
+    lines.field("instantaneous_output_kbps", format_args!("{:.2}", rates.output_bytes / 1024.0));
+    lines.fields(&["instantaneous_input_repl_kbps", "instantaneous_output_repl_kbps"], "0.00");
+    lines.field("rejected_connections", shared.admission.rejected());
+    lines.field("sync_full", sync.full.load(Relaxed));
+    lines.field("sync_partial_ok", sync.partial_ok.load(Relaxed));
+    lines.field("sync_partial_err", sync.partial_err.load(Relaxed));
+    lines.field("expired_keys", totals.get(Count::Expired));
+    lines.field("expired_stale_perc", "0.00");
+    lines.fields(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"], 0);
+    lines.fields(&["evicted_keys", "evicted_clients"], 0);
+    lines.fields(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"], 0);
+    lines.field("keyspace_hits", totals.get(Count::Hits));
+    lines.field("keyspace_misses", totals.get(Count::Misses));
+    lines.fields(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"], 0);
+    lines.fields(&["latest_fork_usec", "total_forks", "migrate_cached_sockets"], 0);
+    lines.field("slave_expires_tracked_keys", 0);
+    lines.fields(&["active_defrag_hits", "active_defrag_misses"], 0);
+    lines.fields(&["active_defrag_key_hits", "active_defrag_key_misses"], 0);
+    lines.fields(&["total_active_defrag_time", "current_active_defrag_time"], 0);
+    lines.fields(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"], 0);
+    lines.field("unexpected_error_replies", 0);
+    lines.field("total_error_replies", totals.get(Count::ErrorReplies));
+    lines.field("dump_payload_sanitizations", 0);
+    lines.field("total_reads_processed", traffic.reads);
+    lines.field("total_writes_processed", traffic.writes);
+    lines.fields(&["io_threaded_reads_processed", "io_threaded_writes_processed"], 0);
+    lines.field("client_query_buffer_limit_disconnections", totals.get(Count::QueryLimitDisconnects));
+    lines.field("client_output_buffer_limit_disconnections", totals.get(Count::OutputLimitDisconnects));
+    lines.fields(&["reply_buffer_shrinks", "reply_buffer_expands"], 0);
+    lines.fields(&["acl_access_denied_auth", "acl_access_denied_cmd"], 0);
+    lines.fields(&["acl_access_denied_key", "acl_access_denied_channel"], 0);
+}
