@@ -8,7 +8,6 @@ pub mod generic;
 #[cfg(test)]
 pub mod harness;
 pub mod pubsub;
-pub mod server;
 pub mod replication;
 pub mod server;
 pub mod spec;
