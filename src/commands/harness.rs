@@ -189,8 +189,8 @@ impl Harness {
             Run::Exec | Run::Watch | Run::Container => panic!("{} runs in exec only", command.full_name),
         };
         outcome.next = control.next;
-        outcome.tally = space.tally;
-        for (_, key) in &space.expired {
+        outcome.tally = space.changes.tally;
+        for (_, key) in &space.changes.expired {
             encode(&mut outcome.effect, 2, [b"DEL".as_slice(), key].into_iter());
         }
         match result? {

@@ -105,8 +105,8 @@ impl ActiveExpiry {
         let hash = crate::base::hash::hash_key(key);
         let mut space = Space::one(&executor.view.keyspace, db, key, hash, around);
         space.expire_if_due(key);
-        executor.stream.commit(db, &Args::borrowed(&[], None), Effect::None, &space.expired);
-        let tally = space.tally;
+        executor.stream.commit(db, &Args::borrowed(&[], None), Effect::None, &space.changes.expired);
+        let tally = space.changes.tally;
         drop(space);
         executor.tally(tally);
     }

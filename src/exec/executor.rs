@@ -316,8 +316,8 @@ impl Executor {
             }
         };
         // Still under the shards' locks: the order of the stream is the order of the changes.
-        let written = self.stream.commit(space.db(), &args, effect, &space.expired);
-        let tally = space.tally;
+        let written = self.stream.commit(space.db(), &args, effect, &space.changes.expired);
+        let tally = space.changes.tally;
         drop(space);
         if written {
             session.last_write_offset = self.stream.last_offset;
@@ -368,7 +368,7 @@ impl Executor {
         if let Err(failure) = handler(&mut ctx) {
             fail(&self.counters, command, &failure, mark, reply);
         }
-        let tally = space.tally;
+        let tally = space.changes.tally;
         drop(space);
         self.tally(tally);
     }
@@ -490,7 +490,7 @@ impl Executor {
             next: Next::Continue,
         };
         let effect = handler(&mut ctx, &mut control)?;
-        Ok((effect, space.tally.dirty))
+        Ok((effect, space.changes.tally.dirty))
     }
 }
 

@@ -139,7 +139,7 @@ fn run_locked(
         next = next.or(run_one(executor, session, queued, &mut space, &mut unit, reply));
     }
     // Still under all locks.
-    conclude(executor, session, unit, space.tally);
+    conclude(executor, session, unit, space.changes.tally);
     next
 }
 
@@ -167,7 +167,7 @@ fn run_whole(
             reply.array(transaction.queue.len());
         }
         next = next.or(run_one(executor, session, queued, &mut space, &mut unit, reply));
-        tally.add(space.tally);
+        tally.add(space.changes.tally);
         executor.refresh();
     }
     conclude(executor, session, unit, tally);
@@ -259,7 +259,7 @@ fn run_one(
         Run::Whole(handler) => {
             space.release();
             executor.whole_effect(session, command, handler, args, reply).map(|(effect, dirty)| {
-                space.tally.add(Tally { dirty, ..Tally::default() });
+                space.changes.tally.add(Tally { dirty, ..Tally::default() });
                 effect
             })
         }
@@ -274,7 +274,7 @@ fn run_one(
         fail(&executor.counters, command, &failure, mark, reply);
         Effect::None
     });
-    unit.add(session.db, &args, effect, &std::mem::take(&mut space.expired));
+    unit.add(session.db, &args, effect, &std::mem::take(&mut space.changes.expired));
     Next::Continue
 }
 

@@ -90,15 +90,81 @@ impl Tally {
 
 /// The locked keys of one command or transaction.
 pub struct Space<'a> {
-    keyspace: &'a Keyspace,
     locks: Locks<'a>,
     db: DbIndex,
-    around: Surroundings<'a>,
     /// The hash of the key that the dispatcher has already hashed: address, length, hash.
     hashed: (*const u8, usize, u64),
+    pub changes: Changes<'a>,
+}
+
+/// What a change needs and leaves behind besides the lock of its shard.
+pub struct Changes<'a> {
+    keyspace: &'a Keyspace,
+    around: Surroundings<'a>,
     /// Keys that were found expired and deleted: their DELs go into the stream before the command's own effect.
     pub expired: Vec<(DbIndex, Vec<u8>)>,
     pub tally: Tally,
+}
+
+impl<'a> Locks<'a> {
+    /// The lock of a shard, held already or taken now.
+    #[inline]
+    fn guard(&mut self, keyspace: &'a Keyspace, at: ShardRef) -> &mut ShardGuard<'a> {
+        match self {
+            Locks::One(held, guard) => {
+                assert!(*held == at, "a handler reached for a key that its row does not name");
+                guard
+            }
+            Locks::Many(guards) => {
+                let index = guards.binary_search_by_key(&at, |(held, _)| *held);
+                let index = index.expect("a handler reached for a key that its row does not name");
+                &mut guards[index].1
+            }
+            Locks::OnDemand(held) => {
+                if held.as_ref().is_none_or(|(held, _)| *held != at) {
+                    // Never two at a time: nobody else waits in ascending order here.
+                    *held = None;
+                    *held = Some((at, keyspace.db(at.db).lock(at.shard)));
+                }
+                &mut held.as_mut().expect("just taken").1
+            }
+        }
+    }
+}
+
+impl<'a> Changes<'a> {
+    /// The snapshot gets the entry as it is now, if it does not have it yet.
+    #[inline]
+    fn before(&self, db: DbIndex, entry: &mut Entry) {
+        if entry.stamp() != self.around.stamp {
+            self.capture(db, entry);
+        }
+    }
+
+    #[cold]
+    fn capture(&self, db: DbIndex, entry: &mut Entry) {
+        if let Some(pre_images) = self.around.pre_images {
+            pre_images.capture(self.keyspace.db(db).id(), entry);
+        }
+        entry.set_stamp(self.around.stamp);
+    }
+
+    #[inline]
+    fn after(&mut self, db: DbIndex, key: &[u8], exists: bool) {
+        self.tally.dirty += 1;
+        if self.around.watches.is_active() {
+            self.around.watches.touch(db, key, exists);
+        }
+    }
+
+    #[cold]
+    fn expire(&mut self, guard: &mut ShardGuard<'_>, db: DbIndex, found: BucketIndex, key: &[u8]) {
+        self.before(db, guard.get_mut(found));
+        drop(guard.remove(found));
+        self.expired.push((db, key.to_vec()));
+        self.tally.expired += 1;
+        self.after(db, key, false);
+    }
 }
 
 impl<'a> Space<'a> {
@@ -144,7 +210,8 @@ impl<'a> Space<'a> {
         around: Surroundings<'a>,
         hashed: (*const u8, usize, u64),
     ) -> Space<'a> {
-        Space { keyspace, locks, db, around, hashed, expired: Vec::new(), tally: Tally::default() }
+        let changes = Changes { keyspace, around, expired: Vec::new(), tally: Tally::default() };
+        Space { locks, db, hashed, changes }
     }
 
     /// Where a key's lock is.
@@ -158,24 +225,24 @@ impl<'a> Space<'a> {
 
     /// For SELECT within a transaction.
     pub fn select(&mut self, db: DbIndex) {
-        debug_assert!((db.0 as usize) < self.keyspace.databases());
+        debug_assert!((db.0 as usize) < self.changes.keyspace.databases());
         self.db = db;
     }
 
     pub fn databases(&self) -> usize {
-        self.keyspace.databases()
+        self.changes.keyspace.databases()
     }
 
     pub fn keyspace(&self) -> &'a Keyspace {
-        self.keyspace
+        self.changes.keyspace
     }
 
     pub fn now(&self) -> UnixMs {
-        self.around.now
+        self.changes.around.now
     }
 
     pub fn around(&self) -> &Surroundings<'a> {
-        &self.around
+        &self.changes.around
     }
 
     /// Does any key of the whole keyspace stand open (see `whole`)?
@@ -196,65 +263,33 @@ impl<'a> Space<'a> {
         if std::ptr::eq(key.as_ptr(), address) && key.len() == len { hash } else { hash_key(key) }
     }
 
+    /// Locks a key's shard if it is not locked already, and finds the key unless it has expired.
     #[inline]
-    fn guard(&mut self, at: ShardRef) -> &mut ShardGuard<'a> {
-        match &mut self.locks {
-            Locks::One(held, guard) => {
-                assert!(*held == at, "a handler reached for a key that its row does not name");
-                guard
-            }
-            Locks::Many(guards) => {
-                let index = guards.binary_search_by_key(&at, |(held, _)| *held);
-                let index = index.expect("a handler reached for a key that its row does not name");
-                &mut guards[index].1
-            }
-            Locks::OnDemand(held) => {
-                if held.as_ref().is_none_or(|(held, _)| *held != at) {
-                    // Never two at a time: nobody else waits in ascending order here.
-                    *held = None;
-                    *held = Some((at, self.keyspace.db(at.db).lock(at.shard)));
-                }
-                &mut held.as_mut().expect("just taken").1
-            }
-        }
-    }
-
-    #[inline]
-    fn locate(&mut self, db: DbIndex, key: &[u8]) -> (ShardRef, u64, Option<BucketIndex>) {
+    fn locate<'s>(&'s mut self, db: DbIndex, key: &[u8]) -> Located<'s, 'a> {
         let hash = self.hash(key);
-        let at = ShardRef { db, shard: self.keyspace.db(db).shard_of(hash) };
-        let (now, expiry) = (self.around.now, self.around.expiry);
-        let guard = self.guard(at);
-        let Some(found) = guard.find(hash, key) else { return (at, hash, None) };
-        let is_due = guard.get(found).deadline().is_some_and(|deadline| deadline < now);
-        if !is_due {
-            return (at, hash, Some(found));
-        }
-        match expiry {
-            Expiry::Ignore => (at, hash, Some(found)),
-            Expiry::Hide => (at, hash, None),
-            Expiry::Delete => {
-                self.expire(at, found, key);
-                (at, hash, None)
+        let changes = &mut self.changes;
+        let keyspace = changes.keyspace;
+        let guard = self.locks.guard(keyspace, ShardRef { db, shard: keyspace.db(db).shard_of(hash) });
+        let mut found = guard.find(hash, key);
+        if let Some(at) = found
+            && guard.get(at).deadline().is_some_and(|deadline| deadline < changes.around.now)
+        {
+            match changes.around.expiry {
+                Expiry::Ignore => {}
+                Expiry::Hide => found = None,
+                Expiry::Delete => {
+                    changes.expire(guard, db, at, key);
+                    found = None;
+                }
             }
         }
-    }
-
-    #[cold]
-    fn expire(&mut self, at: ShardRef, found: BucketIndex, key: &[u8]) {
-        self.before_change(at, found);
-        drop(self.guard(at).remove(found));
-        self.expired.push((at.db, key.to_vec()));
-        self.tally.expired += 1;
-        self.after_change(at.db, key, false);
+        Located { guard, changes, hash, found }
     }
 
     /// Is `key` there although its deadline has passed? Deletes nothing.
     pub fn is_past_deadline(&mut self, db: DbIndex, key: &[u8]) -> bool {
-        let now = self.around.now;
-        let hash = self.hash(key);
-        let at = ShardRef { db, shard: self.keyspace.db(db).shard_of(hash) };
-        let guard = self.guard(at);
+        let (now, hash, keyspace) = (self.changes.around.now, self.hash(key), self.changes.keyspace);
+        let guard = self.locks.guard(keyspace, ShardRef { db, shard: keyspace.db(db).shard_of(hash) });
         let deadline = guard.find(hash, key).and_then(|found| guard.get(found).deadline());
         deadline.is_some_and(|deadline| deadline < now)
     }
@@ -264,53 +299,29 @@ impl<'a> Space<'a> {
         let _ = self.locate(self.db, key);
     }
 
-    /// The snapshot gets the entry as it is now, if it does not have it yet.
-    #[inline]
-    fn before_change(&mut self, at: ShardRef, found: BucketIndex) {
-        let stamp = self.around.stamp;
-        let pre_images = self.around.pre_images;
-        let id = if pre_images.is_some() { Some(self.keyspace.db(at.db).id()) } else { None };
-        let entry = self.guard(at).get_mut(found);
-        if entry.stamp() != stamp {
-            if let (Some(pre_images), Some(id)) = (pre_images, id) {
-                pre_images.capture(id, entry);
-            }
-            entry.set_stamp(stamp);
-        }
-    }
-
-    #[inline]
-    fn after_change(&mut self, db: DbIndex, key: &[u8], exists: bool) {
-        self.tally.dirty += 1;
-        if self.around.watches.is_active() {
-            self.around.watches.touch(db, key, exists);
-        }
-    }
-
     /// The entry of a key for a command that only reads: counts a hit or a miss and notes the access.
     #[inline]
     pub fn read(&mut self, key: &[u8]) -> Option<&Entry> {
-        let (at, _, found) = self.locate(self.db, key);
+        let Located { guard, changes, found, .. } = self.locate(self.db, key);
         let Some(found) = found else {
-            self.tally.misses += 1;
+            changes.tally.misses += 1;
             return None;
         };
-        self.tally.hits += 1;
-        let clock = self.around.clock;
-        let entry = self.guard(at).get_mut(found);
-        entry.set_clock(clock);
+        changes.tally.hits += 1;
+        let entry = guard.get_mut(found);
+        entry.set_clock(changes.around.clock);
         Some(entry)
     }
 
     /// As `read`, without noting the access (EXISTS, TYPE, TTL).
     pub fn look(&mut self, key: &[u8]) -> Option<&Entry> {
-        let (at, _, found) = self.locate(self.db, key);
+        let Located { guard, changes, found, .. } = self.locate(self.db, key);
         let Some(found) = found else {
-            self.tally.misses += 1;
+            changes.tally.misses += 1;
             return None;
         };
-        self.tally.hits += 1;
-        Some(self.guard(at).get(found))
+        changes.tally.hits += 1;
+        Some(guard.get(found))
     }
 
     /// The entry of a key, leaving no trace in clocks and statistics (OBJECT, TTL, EXISTS checks).
@@ -320,9 +331,9 @@ impl<'a> Space<'a> {
 
     /// As `peek`, in another database whose shard is locked.
     pub fn peek_in(&mut self, db: DbIndex, key: &[u8]) -> Option<&Entry> {
-        let (at, _, found) = self.locate(db, key);
+        let Located { guard, found, .. } = self.locate(db, key);
         let found = found?;
-        Some(self.guard(at).get(found))
+        Some(guard.get(found))
     }
 
     /// The place of a key for a command that may change it.
@@ -334,10 +345,10 @@ impl<'a> Space<'a> {
     /// As `slot`, in another database whose shard is locked (MOVE, COPY).
     #[inline]
     pub fn slot_in<'s>(&'s mut self, db: DbIndex, key: &'s [u8]) -> Slot<'s, 'a> {
-        let (at, hash, found) = self.locate(db, key);
+        let Located { guard, changes, hash, found } = self.locate(db, key);
         match found {
-            Some(found) => Slot::Occupied(Occupied { space: self, at, found, key }),
-            None => Slot::Vacant(Vacant { space: self, at, hash, key }),
+            Some(found) => Slot::Occupied(Occupied { guard, changes, db, found, key }),
+            None => Slot::Vacant(Vacant { guard, changes, db, hash, key }),
         }
     }
 
@@ -367,6 +378,14 @@ impl<'a> Space<'a> {
     }
 }
 
+/// A key that has been looked for under its shard's lock.
+struct Located<'s, 'a> {
+    guard: &'s mut ShardGuard<'a>,
+    changes: &'s mut Changes<'a>,
+    hash: u64,
+    found: Option<BucketIndex>,
+}
+
 /// A key's place.
 pub enum Slot<'s, 'a> {
     Occupied(Occupied<'s, 'a>),
@@ -375,8 +394,9 @@ pub enum Slot<'s, 'a> {
 
 /// A key that exists.
 pub struct Occupied<'s, 'a> {
-    space: &'s mut Space<'a>,
-    at: ShardRef,
+    guard: &'s mut ShardGuard<'a>,
+    changes: &'s mut Changes<'a>,
+    db: DbIndex,
     found: BucketIndex,
     key: &'s [u8],
 }
@@ -384,7 +404,7 @@ pub struct Occupied<'s, 'a> {
 impl Occupied<'_, '_> {
     #[inline]
     pub fn entry(&mut self) -> &Entry {
-        self.space.guard(self.at).get(self.found)
+        self.guard.get(self.found)
     }
 
     /// The string value; `None` if the value is of another kind.
@@ -395,12 +415,12 @@ impl Occupied<'_, '_> {
 
     #[inline]
     fn change<R>(&mut self, change: impl FnOnce(&mut Entry) -> R) -> R {
-        self.space.before_change(self.at, self.found);
-        let clock = self.space.around.clock;
-        let entry = self.space.guard(self.at).get_mut(self.found);
+        self.changes.before(self.db, self.guard.get_mut(self.found));
+        let clock = self.changes.around.clock;
+        let entry = self.guard.get_mut(self.found);
         entry.set_clock(clock);
         let result = change(entry);
-        self.space.after_change(self.at.db, self.key, true);
+        self.changes.after(self.db, self.key, true);
         result
     }
 
@@ -419,42 +439,42 @@ impl Occupied<'_, '_> {
     /// Sets or clears the deadline; counts as a change.
     pub fn set_deadline(&mut self, deadline: Option<UnixMs>) {
         self.set_deadline_quietly(deadline);
-        self.space.after_change(self.at.db, self.key, true);
+        self.changes.after(self.db, self.key, true);
     }
 
     /// As `set_deadline`, where the command has already counted a change.
     fn set_deadline_quietly(&mut self, deadline: Option<UnixMs>) {
-        self.space.before_change(self.at, self.found);
-        self.space.guard(self.at).set_deadline(self.found, deadline);
+        self.changes.before(self.db, self.guard.get_mut(self.found));
+        self.guard.set_deadline(self.found, deadline);
     }
 
     /// Notes an access (TOUCH).
     pub fn touch(&mut self) {
-        let clock = self.space.around.clock;
-        self.space.guard(self.at).get_mut(self.found).set_clock(clock);
+        let clock = self.changes.around.clock;
+        self.guard.get_mut(self.found).set_clock(clock);
     }
 
     /// Sets the access clock back (RESTORE IDLETIME).
     pub fn set_idle(&mut self, seconds: i64) {
-        let clock = self.space.around.clock.wrapping_sub(seconds as u32) & 0x00ff_ffff;
-        self.space.guard(self.at).get_mut(self.found).set_clock(clock);
+        let clock = self.changes.around.clock.wrapping_sub(seconds as u32) & 0x00ff_ffff;
+        self.guard.get_mut(self.found).set_clock(clock);
     }
 
     /// Takes the entry out of the keyspace.
     pub fn remove(self) -> Entry {
-        self.space.before_change(self.at, self.found);
-        let guard = self.space.guard(self.at);
-        let entry = guard.remove(self.found);
-        guard.shrink();
-        self.space.after_change(self.at.db, self.key, false);
+        self.changes.before(self.db, self.guard.get_mut(self.found));
+        let entry = self.guard.remove(self.found);
+        self.guard.shrink();
+        self.changes.after(self.db, self.key, false);
         entry
     }
 }
 
 /// A key that does not exist.
 pub struct Vacant<'s, 'a> {
-    space: &'s mut Space<'a>,
-    at: ShardRef,
+    guard: &'s mut ShardGuard<'a>,
+    changes: &'s mut Changes<'a>,
+    db: DbIndex,
     hash: u64,
     key: &'s [u8],
 }
@@ -462,14 +482,14 @@ pub struct Vacant<'s, 'a> {
 impl Vacant<'_, '_> {
     #[inline]
     pub fn insert_string(self, value: Str<'_>, deadline: Option<UnixMs>) {
-        let around = &self.space.around;
+        let around = &self.changes.around;
         let entry = Entry::string(self.key, value, deadline, around.stamp, around.clock);
         self.insert_entry(entry);
     }
 
     /// A string that is made to be changed in place, reported as `raw` whatever its length (SETRANGE).
     pub fn insert_raw(self, bytes: Vec<u8>) {
-        let around = &self.space.around;
+        let around = &self.changes.around;
         let value = Box::new(Value::Bytes(bytes));
         let mut entry = Entry::boxed(self.key, value, None, around.stamp, around.clock);
         entry.bytes_mut().expect("just made of bytes");
@@ -478,34 +498,34 @@ impl Vacant<'_, '_> {
 
     /// The same value as `source` under this key (RENAME, COPY, MOVE).
     pub fn insert_copy(self, source: &Entry, deadline: Option<UnixMs>) {
-        let around = &self.space.around;
+        let around = &self.changes.around;
         let entry = source.copy_as(self.key, deadline, around.stamp, around.clock);
         self.insert_entry(entry);
     }
 
     /// Takes `source` over under this key; a boxed value moves without being copied.
     pub fn insert_renamed(self, source: Entry, deadline: Option<UnixMs>) {
-        let around = &self.space.around;
+        let around = &self.changes.around;
         let entry = source.renamed(self.key, deadline, around.stamp, around.clock);
         self.insert_entry(entry);
     }
 
     /// A value made elsewhere (RESTORE).
     pub fn insert_boxed(self, value: Box<Value>, deadline: Option<UnixMs>) {
-        let around = &self.space.around;
+        let around = &self.changes.around;
         let entry = Entry::boxed(self.key, value, deadline, around.stamp, around.clock);
         self.insert_entry(entry);
     }
 
     fn insert_entry(self, entry: Entry) {
         // An expired key that only hides (on a writable replica) makes room for the new one.
-        let hidden = self.space.around.expiry == Expiry::Hide;
+        let hidden = self.changes.around.expiry == Expiry::Hide;
         let (hash, key) = (self.hash, self.key);
-        if hidden && let Some(found) = self.space.guard(self.at).find(hash, key) {
-            self.space.before_change(self.at, found);
-            drop(self.space.guard(self.at).remove(found));
+        if hidden && let Some(found) = self.guard.find(hash, key) {
+            self.changes.before(self.db, self.guard.get_mut(found));
+            drop(self.guard.remove(found));
         }
-        self.space.guard(self.at).insert(hash, entry);
-        self.space.after_change(self.at.db, key, true);
+        self.guard.insert(hash, entry);
+        self.changes.after(self.db, key, true);
     }
 }

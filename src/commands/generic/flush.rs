@@ -102,7 +102,7 @@ fn replace(ctx: &mut Ctx<'_, '_>, control: &mut Control<'_>, change: impl FnOnce
         .watches()
         .touch_all(|db, key| (presence(old.db(db), key, now), presence(new.db(db), key, now)));
     control.host.replace_keyspace(new);
-    ctx.space.tally.dirty += removed.max(1);
+    ctx.space.changes.tally.dirty += removed.max(1);
     control.host.discard(old);
 }
 

@@ -51,7 +51,7 @@ impl<'a> Args<'a> {
     }
 
     /// The word at `index`. The dispatcher has checked the arity; asking beyond `len` is a bug of the handler.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, index: usize) -> &'a [u8] {
         match self.words {
             Words::Borrowed(words) => words[index],

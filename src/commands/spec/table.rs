@@ -109,16 +109,32 @@ impl Table {
     }
 }
 
-/// Mixes the length with the first eight letters, lower-cased by setting bit 5 of each byte.
+/// Mixes the length with the first eight letters, lower-cased by setting bit 5 of each byte, and the last one.
 #[inline]
 fn slot_of(name: &[u8]) -> usize {
-    let mut word = [0x20u8; 8];
-    let len = name.len().min(8);
-    word[..len].copy_from_slice(&name[..len]);
-    let letters = u64::from_le_bytes(word) | 0x2020_2020_2020_2020;
     let last = name.last().map_or(0, |byte| u64::from(byte | 0x20));
-    let mixed = (letters ^ (name.len() as u64) << 3 ^ last << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed =
+        (letters_of(name) ^ (name.len() as u64) << 3 ^ last << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 53) as usize % SLOTS
+}
+
+/// The first eight letters as one word, shorter names padded, without a copy of variable length.
+#[inline]
+fn letters_of(name: &[u8]) -> u64 {
+    let word = |at: usize, len: usize| {
+        let mut bytes = [0u8; 8];
+        bytes[..len].copy_from_slice(&name[at..at + len]);
+        u64::from_le_bytes(bytes)
+    };
+    let letters = match name.len() {
+        0 => 0,
+        1 => word(0, 1),
+        // Two reads that overlap cover every length in between.
+        2 | 3 => word(0, 2) | word(name.len() - 2, 2) << (8 * (name.len() - 2)),
+        4..=7 => word(0, 4) | word(name.len() - 4, 4) << (8 * (name.len() - 4)),
+        _ => word(0, 8),
+    };
+    letters | 0x2020_2020_2020_2020
 }
 
 #[cfg(test)]

@@ -158,7 +158,7 @@ impl Writer {
             _ => Vec::new(),
         };
         let mut log = self.log.lock().expect("no panic");
-        for (db, key) in std::mem::take(&mut space.expired) {
+        for (db, key) in std::mem::take(&mut space.changes.expired) {
             log.push(Change::Delete { db, key });
         }
         log.extend(changes);

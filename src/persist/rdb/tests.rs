@@ -64,7 +64,7 @@ impl Server {
         let at = Space::shard_ref(&keyspace, DbIndex(db), key);
         let mut space = Space::many(&keyspace, DbIndex(db), vec![at], around);
         space.put(key, Str::encode(value), deadline.map(UnixMs));
-        executor.counters.add(Count::Dirty, space.tally.dirty);
+        executor.counters.add(Count::Dirty, space.changes.tally.dirty);
     }
 
     fn wait_until_saved(&self) {
