@@ -39,6 +39,9 @@ pub struct Executor {
     pub(super) rng: Rng,
     pub counters: Arc<Counters>,
     pub(super) now: UnixMs,
+    /// Does it apply what our primary sends? Only then does it append to a replica's stream: what clients write to a
+    /// writable replica stays there.
+    pub(super) is_link: bool,
     /// The command that ran last, for statistics; none if the request was refused or queued.
     ran: Option<CommandId>,
 }
@@ -54,6 +57,10 @@ pub struct Resolved {
 impl Executor {
     /// Joins the barrier, parked.
     pub fn new(engine: Arc<Engine>) -> Executor {
+        Executor::with_role(engine, false)
+    }
+
+    pub(super) fn with_role(engine: Arc<Engine>, is_link: bool) -> Executor {
         let participant = engine.barrier.join();
         let counters = engine.statistics.register();
         let view = engine.view();
@@ -66,9 +73,10 @@ impl Executor {
             rng: Rng::from_os(),
             counters,
             now,
+            is_link,
             ran: None,
         };
-        executor.stream.follow(executor.view.backlog.as_ref());
+        executor.refresh();
         executor
     }
 
@@ -108,7 +116,8 @@ impl Executor {
     #[cold]
     pub(super) fn refresh(&mut self) {
         self.view = self.engine.view();
-        self.stream.follow(self.view.backlog.as_ref());
+        let appends = self.is_link || !self.view.is_replica;
+        self.stream.follow(self.view.backlog.as_ref().filter(|_| appends));
     }
 
     /// Reads the clock: once per batch.
@@ -466,7 +475,10 @@ impl Executor {
     ) -> Result<(Effect, u64), Failure> {
         let engine = self.engine.clone();
         let keyspace = self.view.keyspace.clone();
-        let around = Self::surroundings(&self.view, &engine, self.now);
+        let mut around = Self::surroundings(&self.view, &engine, self.now);
+        if self.is_link {
+            around.expiry = Expiry::Ignore;
+        }
         let mut space = Space::whole(&keyspace, session.db, around);
         // The handler has two sources of randomness in its hands, of which it uses one.
         let mut rng = Rng::from_seed(self.rng.next_u64());
@@ -477,7 +489,7 @@ impl Executor {
             rng: &mut self.rng,
             config: &self.view.config,
             full_name: command.full_name,
-            from_primary: false,
+            from_primary: self.is_link,
         };
         let mut unused = Reply::new();
         let mut control = Control {
@@ -496,7 +508,7 @@ impl Executor {
 
 /// Locks what a command touches.
 #[inline]
-fn open<'v>(
+pub(super) fn open<'v>(
     view: &'v View,
     db: DbIndex,
     command: &Command,

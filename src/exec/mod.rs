@@ -3,11 +3,13 @@
 //! ```text
 //!  batch -> executor (gates, locks, handler, commit)       engine: what all executors share
 //!           transaction (EXEC, WATCH)                      barrier: the moments at which nobody runs a command
+//!  apply: the same for what a primary sends, which no gate refuses
 //! ```
 //!
 //! Called by the workers (`server::worker`), by the link, which applies a primary's stream, and by active expiry.
 //! Always: a handler never sees a socket, and nothing below this layer knows the backlog.
 
+pub mod apply;
 pub mod barrier;
 pub mod commit;
 mod cut;

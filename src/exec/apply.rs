@@ -1,0 +1,190 @@
+//! Apply: runs what our primary sends. It has passed all gates there, and its effect is what was sent.
+//!
+//! ```text
+//!  one command    lock its shards -> handler                       the link appends the same bytes to our own stream
+//!  a unit         lock the shards of all its commands -> handlers      before its next checkpoint
+//!  whole keyspace the world stands still -> handlers -> append
+//! ```
+//!
+//! Called by the link to the primary (`replication::replica`), which knows the grammar of the stream. Always: no key counts
+//! as expired, no reply is sent, no effect is committed; a failure means that our data set is not our primary's.
+
+use std::sync::Arc;
+
+use crate::backlog::Writer;
+use crate::base::ids::DbIndex;
+use crate::commands::spec::table::Command;
+use crate::commands::spec::{Args, Ctx, Failure, Run, keys};
+use crate::exec::engine::Engine;
+use crate::exec::executor::{Executor, KeyHandler, open};
+use crate::exec::stats::Count;
+use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings};
+use crate::resp::reply::Reply;
+use crate::session::Session;
+
+/// A command of a unit, and the database that the stream is in when it comes.
+pub struct Placed<'a> {
+    pub db: DbIndex,
+    pub command: &'static Command,
+    pub args: Args<'a>,
+}
+
+impl Placed<'_> {
+    /// Does it reach beyond the keys that it names?
+    pub fn needs_whole(&self) -> bool {
+        match self.command.row.run {
+            Run::Keyed(_) => false,
+            Run::Walk(_) | Run::Whole(_) | Run::Control(_) | Run::Exec | Run::Watch | Run::Container => true,
+        }
+    }
+}
+
+/// A command of the stream that failed.
+pub struct FailedCommand {
+    /// Its place in the unit.
+    pub index: usize,
+    pub failure: Failure,
+}
+
+/// What became of a unit for which the world had to stand still.
+pub enum Standing {
+    Applied,
+    /// By then nobody wanted it any more; nothing has changed.
+    Unwanted,
+    Failed(FailedCommand),
+}
+
+impl Executor {
+    /// An executor that applies a primary's stream: the only one that appends to the stream of a replica.
+    pub fn for_link(engine: Arc<Engine>) -> Executor {
+        Executor::with_role(engine, true)
+    }
+
+    /// Applies one command on keys. `reply` is scratch and stays empty if it is suppressed.
+    ///
+    /// # Errors
+    /// The handler's; nothing has changed then.
+    #[inline]
+    pub fn apply(
+        &mut self,
+        db: DbIndex,
+        command: &'static Command,
+        handler: KeyHandler,
+        args: Args<'_>,
+        hash: Option<u64>,
+        reply: &mut Reply,
+    ) -> Result<(), Failure> {
+        let around =
+            Surroundings { expiry: Expiry::Ignore, ..Self::surroundings(&self.view, &self.engine, self.now) };
+        let mut space = open(&self.view, db, command, &args, hash, around);
+        let mut ctx = Ctx {
+            args,
+            reply,
+            space: &mut space,
+            rng: &mut self.rng,
+            config: &self.view.config,
+            full_name: command.full_name,
+            from_primary: true,
+        };
+        let result = handler(&mut ctx);
+        let tally = space.tally;
+        drop(space);
+        self.tally(tally);
+        result.map(drop)
+    }
+
+    /// Applies several commands under all their locks, as one.
+    ///
+    /// # Errors
+    /// The first failure; the commands before it have been applied.
+    pub fn apply_unit(&mut self, unit: &[Placed<'_>], reply: &mut Reply) -> Result<(), FailedCommand> {
+        let Some(first) = unit.first() else { return Ok(()) };
+        let around =
+            Surroundings { expiry: Expiry::Ignore, ..Self::surroundings(&self.view, &self.engine, self.now) };
+        let keyspace = &self.view.keyspace;
+        let mut shards: Vec<ShardRef> = Vec::with_capacity(unit.len());
+        for placed in unit {
+            keys::each(placed.command.row.keys, &placed.args, placed.db, keyspace.databases(), |db, key| {
+                shards.push(Space::shard_ref(keyspace, db, key));
+            });
+        }
+        let mut space = Space::many(keyspace, first.db, shards, around);
+        let mut result = Ok(());
+        for (index, placed) in unit.iter().enumerate() {
+            let Run::Keyed(handler) = placed.command.row.run else {
+                unreachable!("a unit with such a command needs the world to stand still")
+            };
+            space.select(placed.db);
+            let mut ctx = Ctx {
+                args: placed.args,
+                reply,
+                space: &mut space,
+                rng: &mut self.rng,
+                config: &self.view.config,
+                full_name: placed.command.full_name,
+                from_primary: true,
+            };
+            if let Err(failure) = handler(&mut ctx) {
+                result = Err(FailedCommand { index, failure });
+                break;
+            }
+        }
+        let tally = space.tally;
+        drop(space);
+        self.tally(tally);
+        result
+    }
+
+    /// Applies several commands while the world stands still, if `is_wanted` says so by then; `append` puts them into our
+    /// own stream before anybody goes on. This thread is a running participant of the barrier before and after.
+    pub fn apply_standing(
+        &mut self,
+        session: &mut Session,
+        unit: &[Placed<'_>],
+        reply: &mut Reply,
+        is_wanted: impl FnOnce() -> bool,
+        append: impl FnOnce(&mut Writer),
+    ) -> Standing {
+        let engine = self.engine.clone();
+        self.participant.park();
+        let outcome = engine.barrier.stop(None, || {
+            self.refresh();
+            if !is_wanted() {
+                return Standing::Unwanted;
+            }
+            for (index, placed) in unit.iter().enumerate() {
+                if let Err(failure) = self.apply_one_standing(session, placed, reply) {
+                    return Standing::Failed(FailedCommand { index, failure });
+                }
+                // The command may have replaced the keyspace (FLUSHALL).
+                self.refresh();
+            }
+            if let Some(writer) = self.stream.writer() {
+                append(writer);
+            }
+            Standing::Applied
+        });
+        self.unpark();
+        outcome
+    }
+
+    fn apply_one_standing(
+        &mut self,
+        session: &mut Session,
+        placed: &Placed<'_>,
+        reply: &mut Reply,
+    ) -> Result<(), Failure> {
+        match placed.command.row.run {
+            Run::Keyed(handler) => self.apply(placed.db, placed.command, handler, placed.args, None, reply),
+            Run::Whole(handler) => {
+                session.db = placed.db;
+                let (_, dirty) = self.whole_effect(session, placed.command, handler, placed.args, reply)?;
+                self.counters.add(Count::Dirty, dirty);
+                Ok(())
+            }
+            Run::Walk(_) | Run::Control(_) | Run::Exec | Run::Watch | Run::Container => {
+                Err(Failure::text("ERR this command has no place in a replication stream"))
+            }
+        }
+    }
+}
