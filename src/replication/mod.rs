@@ -13,6 +13,7 @@
 pub mod identity;
 pub mod info;
 pub mod primary;
+pub mod replica;
 pub mod role;
 pub mod state;
 
