@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use dashmap::DashMap;
 
-use crate::base::ids::DbIndex;
+use crate::base::hash::hash_key;
+use crate::base::ids::{DbIndex, UnixMs};
 use crate::keyspace::entry::Entry;
 use crate::keyspace::shard::{ShardGuard, Side, prefetch};
+use crate::keyspace::watch::Presence;
 
 /// Shards of database 0: enough that a table's growth (which rehashes one shard at once) stays below a tenth of a
 /// millisecond at tens of millions of keys. More would outgrow the cache: 128 + 24 bytes each.
@@ -82,6 +84,17 @@ impl Db {
     #[inline]
     pub fn prefetch_shard(&self, shard: usize) {
         prefetch((&raw const self.map.shards()[shard]).cast());
+    }
+
+    /// What a watched key is in here.
+    pub fn presence(&self, key: &[u8], now: UnixMs) -> Presence {
+        let hash = hash_key(key);
+        let guard = self.lock(self.shard_of(hash));
+        match guard.find(hash, key).map(|at| guard.get(at).deadline()) {
+            None => Presence::Absent,
+            Some(Some(at)) if at < now => Presence::Expired,
+            Some(_) => Presence::Live,
+        }
     }
 
     /// Number of keys, expired ones that nobody has met yet included (as DBSIZE counts).

@@ -33,6 +33,11 @@ impl ServerHost {
         ServerHost { shared }
     }
 
+    fn describe(&self, session: &Session) -> String {
+        let client = &session.client;
+        format!("id={} addr={} laddr={} fd={}", client.id, client.addr, client.laddr, client.fd)
+    }
+
     /// Makes the running server follow a change of the configuration.
     fn apply(&self, new: &Config, old: &Config, changed: &[&'static str]) -> Result<(), String> {
         for name in changed {
@@ -142,12 +147,12 @@ impl Host for ServerHost {
         self.shared.kill(client);
     }
 
-    fn kill_link(&self, _address: &[u8]) -> usize {
-        0
+    fn kill_link(&self, address: &[u8]) -> usize {
+        usize::from(self.shared.links().cut_if(address))
     }
 
     fn describe_link(&self) -> String {
-        String::new()
+        self.shared.links().describe(UnixMs(clock::now_ms()))
     }
 
     fn unwatch(&self, session: &mut Session) {
@@ -161,13 +166,31 @@ impl Host for ServerHost {
         Ok(())
     }
 
-    fn replicaof(&self, primary: Option<(&str, u16)>, _session: &Session) -> Result<Replicaof, Failure> {
+    fn replicaof(&self, primary: Option<(&str, u16)>, session: &Session) -> Result<Replicaof, Failure> {
+        let client = self.describe(session);
         match primary {
             None => {
-                self.shared.replication().become_primary(UnixMs(clock::now_ms()));
+                if self.shared.lead() {
+                    ::log::info!("MASTER MODE enabled (user request from '{client}')");
+                }
                 Ok(Replicaof::Changed)
             }
-            Some(_) => Err(Failure::text("ERR this server cannot follow another one")),
+            Some((host, port)) => match self.shared.follow(host, port) {
+                Ok(true) => {
+                    ::log::info!("REPLICAOF {host}:{port} enabled (user request from '{client}')");
+                    Ok(Replicaof::Changed)
+                }
+                Ok(false) => {
+                    ::log::info!(
+                        "REPLICAOF would result into synchronization with the master we are already connected with. \
+                         No operation performed."
+                    );
+                    Ok(Replicaof::AlreadyThere)
+                }
+                Err(cause) => {
+                    Err(Failure::new(format!("ERR the link to the primary can't be started: {cause}")))
+                }
+            },
         }
     }
 

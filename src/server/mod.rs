@@ -35,6 +35,7 @@ use crate::net::event_loop::{EventLoop, Seat};
 use crate::net::listener::{ListenError, Listener, listen_tcp, listen_unix};
 use crate::persist::rdb::{Saver, load_current};
 use crate::replication::Replication;
+use crate::replication::replica::Links;
 use crate::server::cron::Cron;
 use crate::server::host::ServerHost;
 use crate::server::shared::{Shared, Stop};
@@ -116,6 +117,7 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
         }),
     );
     assert!(shared.replication.set(replication.clone()).is_ok(), "set once, here");
+    assert!(shared.links.set(Links::new(replication.clone())).is_ok(), "set once, here");
     let saver = Saver::new(engine.clone(), replication.snapshots().clone(), engine.started);
     assert!(shared.saver.set(saver.clone()).is_ok(), "set once, here");
     engine.set_host(Arc::new(ServerHost::new(shared.clone())));
@@ -132,10 +134,16 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
     let _ = shared.acceptor.set(acceptor_handle.clone());
     let accepting = spawn("acceptor", move || acceptor.run())?;
     let cron = Cron::start(shared.clone()).map_err(|cause| format!("Can't start cron: {cause}"))?;
+    if let Some(primary) = engine.config.load().replicaof.clone() {
+        shared
+            .follow(&primary.host, primary.port)
+            .map_err(|cause| format!("Can't start the link to the primary: {cause}"))?;
+    }
     process::watch_signals(stop).map_err(|cause| format!("Can't watch for signals: {cause}"))?;
     info!("Ready to accept connections");
 
     let code = wait(&shared, &stopped);
+    shared.links().stop();
     acceptor_handle.stop();
     join("acceptor", accepting);
     cron.stop();

@@ -22,6 +22,8 @@ use crate::net::service::Detached;
 use crate::persist::rdb::Saver;
 use crate::replication::Replication;
 use crate::replication::primary::Arrival;
+use crate::replication::replica::Links;
+use crate::server::log as server_log;
 use crate::server::meters::{Meters, Traffic};
 use crate::server::worker::Message;
 use crate::session::Session;
@@ -49,6 +51,8 @@ pub struct Shared {
     /// Set by boot before anything is served.
     pub saver: OnceLock<Arc<Saver>>,
     pub meters: Meters,
+    /// Set by boot before anything is served.
+    pub links: OnceLock<Links>,
     posts: Vec<Post<Message>>,
 }
 
@@ -71,6 +75,7 @@ impl Shared {
             replication: OnceLock::new(),
             saver: OnceLock::new(),
             meters: Meters::new(),
+            links: OnceLock::new(),
             posts,
         }
     }
@@ -107,6 +112,28 @@ impl Shared {
     /// Whom we follow and who follows us.
     pub fn replication(&self) -> &Arc<Replication> {
         self.replication.get().expect("boot sets it before anything is served")
+    }
+
+    /// The link to our primary.
+    pub fn links(&self) -> &Links {
+        self.links.get().expect("boot sets it before anything is served")
+    }
+
+    /// Follows a primary from now on. False if it is followed already.
+    ///
+    /// # Errors
+    /// The system has no thread for it.
+    pub fn follow(&self, host: &str, port: u16) -> std::io::Result<bool> {
+        let is_new = self.links().follow(host, port)?;
+        server_log::set_replica(true);
+        Ok(is_new)
+    }
+
+    /// Leads from now on. False if nobody was followed.
+    pub fn lead(&self) -> bool {
+        let was_replica = self.links().lead();
+        server_log::set_replica(false);
+        was_replica
     }
 
     /// Drops databases on a thread of its own: freeing millions of keys takes a while.

@@ -4,13 +4,9 @@
 //! walking what it began with, and the memory of what was flushed is given back on a thread of its own.
 //! Always: FLUSHDB and FLUSHALL go into the stream even if there was nothing to delete, as in Redis.
 
-use std::sync::Arc;
-
-use crate::base::hash::hash_key;
-use crate::base::ids::{DbIndex, UnixMs};
+use crate::base::ids::DbIndex;
 use crate::commands::spec::{Control, Ctx, Effect, Failure, Flags, Group, Row, Run, flags};
-use crate::keyspace::db::{Db, Keyspace};
-use crate::keyspace::watch::Presence;
+use crate::keyspace::db::Keyspace;
 
 const BASE: Row = Row {
     flags: Flags::WRITE,
@@ -100,18 +96,8 @@ fn replace(ctx: &mut Ctx<'_, '_>, control: &mut Control<'_>, change: impl FnOnce
     control
         .host
         .watches()
-        .touch_all(|db, key| (presence(old.db(db), key, now), presence(new.db(db), key, now)));
+        .touch_all(|db, key| (old.db(db).presence(key, now), new.db(db).presence(key, now)));
     control.host.replace_keyspace(new);
     ctx.space.changes.tally.dirty += removed.max(1);
     control.host.discard(old);
-}
-
-fn presence(db: &Arc<Db>, key: &[u8], now: UnixMs) -> Presence {
-    let hash = hash_key(key);
-    let guard = db.lock(db.shard_of(hash));
-    match guard.find(hash, key).map(|at| guard.get(at).deadline()) {
-        None => Presence::Absent,
-        Some(Some(at)) if at < now => Presence::Expired,
-        Some(_) => Presence::Live,
-    }
 }

@@ -52,7 +52,10 @@ pub enum ApplyError {
     Misplaced(String),
     /// SELECT of a database that this server does not have.
     Database(String),
-    Failed { command: &'static str, error: String },
+    Failed {
+        command: &'static str,
+        error: String,
+    },
     /// A transaction that does not end.
     EndlessUnit,
 }
@@ -68,7 +71,9 @@ impl fmt::Display for ApplyError {
             ApplyError::Unknown(name) => write!(f, "unknown command '{name}'"),
             ApplyError::Arity(name) => write!(f, "wrong number of arguments for '{name}'"),
             ApplyError::Misplaced(name) => write!(f, "command '{name}' has no place there"),
-            ApplyError::Database(index) => write!(f, "database {index} does not exist here (see 'databases')"),
+            ApplyError::Database(index) => {
+                write!(f, "database {index} does not exist here (see 'databases')")
+            }
             ApplyError::Failed { command, error } => write!(f, "command '{command}' failed: {error}"),
             ApplyError::EndlessUnit => write!(f, "a transaction is longer than {UNIT_BYTES_MAX} bytes"),
         }
@@ -111,8 +116,12 @@ pub struct Applier {
     unit: Option<Vec<u8>>,
 }
 
-const LIMITS: Limits =
-    Limits { max_bulk: STRING_LEN_MAX, max_args: i32::MAX as i64, max_inline: 64 * 1024, authenticated: true };
+const LIMITS: Limits = Limits {
+    max_bulk: STRING_LEN_MAX,
+    max_args: i32::MAX as i64,
+    max_inline: 64 * 1024,
+    authenticated: true,
+};
 
 impl Applier {
     /// `session`: whom commands on the whole keyspace see as their client.
@@ -255,8 +264,7 @@ impl Applier {
             && !request.inline
         {
             self.ran.push(command.id);
-            let result =
-                self.executor.apply(self.db, command, handler, args, resolved.hash, &mut self.reply);
+            let result = self.executor.apply(self.db, command, handler, args, resolved.hash, &mut self.reply);
             return match result {
                 Ok(()) => Ok(false),
                 Err(failure) => self.judge(command, &failure.0).map(|()| false),
@@ -268,7 +276,11 @@ impl Applier {
                 self.append(&buf[*from..place.start]);
                 *from = place.start;
                 self.ran.push(command.id);
-                self.unit_of(&[Placed { db: self.db, command, args }], self.db, &buf[place.start..place.end])?;
+                self.unit_of(
+                    &[Placed { db: self.db, command, args }],
+                    self.db,
+                    &buf[place.start..place.end],
+                )?;
                 *from = place.end;
             }
             Verb::Select(db) => self.db = db,
@@ -384,7 +396,9 @@ impl Applier {
             unit,
             &mut self.reply,
             || control.is_wanted(),
-            |writer| drop(writer.append_verbatim(raw, Some(db))),
+            |writer| {
+                writer.append_verbatim(raw, Some(db));
+            },
         );
         match standing {
             Standing::Applied => self.db = db,

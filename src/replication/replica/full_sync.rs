@@ -17,10 +17,8 @@ use std::time::{Duration, Instant};
 
 use crate::backlog::Offset;
 use crate::base::clock;
-use crate::base::hash::hash_key;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::ID_LEN;
-use crate::exec::engine::Engine;
 use crate::keyspace::db::Keyspace;
 use crate::persist::rdb::{Expired, LoadError, LoadOptions, Loaded, load};
 use crate::replication::identity::ReplId;
@@ -34,8 +32,6 @@ use crate::replication::state::Replication;
 const NEWLINE_EVERY: Duration = Duration::from_secs(1);
 /// The mark behind a snapshot without a length.
 const MARK_BYTES: usize = ID_LEN;
-/// How often the old data set is looked at until nobody uses it any more.
-const DISCARD_EVERY: Duration = Duration::from_millis(20);
 
 /// Why no data set was taken over. The texts are for the log, and mostly Redis'.
 #[derive(Debug)]
@@ -87,9 +83,9 @@ impl FullSync<'_, '_> {
         let patience = self.patience();
         let framing = self.header(patience)?;
         match framing {
-            Framing::Length(bytes) => log::info!(
-                "MASTER <-> REPLICA sync: receiving {bytes} bytes from master to parser"
-            ),
+            Framing::Length(bytes) => {
+                log::info!("MASTER <-> REPLICA sync: receiving {bytes} bytes from master to parser")
+            }
             Framing::Mark(_) => {
                 log::info!("MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF to parser");
             }
@@ -143,7 +139,9 @@ impl FullSync<'_, '_> {
             Framing::Mark(_) => None,
         };
         self.status.sync_read_bytes.store(0, Relaxed);
-        self.status.sync_total_bytes.store(length.map_or(0, |length| i64::try_from(length).unwrap_or(0)), Relaxed);
+        self.status
+            .sync_total_bytes
+            .store(length.map_or(0, |length| i64::try_from(length).unwrap_or(0)), Relaxed);
         let control = self.control;
         let mut bytes = SnapshotBytes {
             wire: self.wire,
@@ -212,42 +210,25 @@ impl FullSync<'_, '_> {
     fn take_over(&self, keyspace: Keyspace, origin: Origin, db: Option<DbIndex>) -> bool {
         let engine = self.replication.engine();
         let new = Arc::new(keyspace);
+        let now = UnixMs(clock::now_ms());
         let old = engine.barrier.stop(None, || {
             if !self.control.is_wanted() {
                 return None;
             }
             let old = engine.keyspace();
-            engine.watches.touch_all(|db, key| holds(&old, db, key) || holds(&new, db, key));
+            engine
+                .watches
+                .touch_all(|db, key| (old.db(db).presence(key, now), new.db(db).presence(key, now)));
             engine.replace_keyspace(new.clone());
             self.replication.restart_history(origin.id, origin.offset, db);
             Some(old)
         });
         let is_ours = old.is_some();
-        discard(old.unwrap_or(new), engine);
-        is_ours
-    }
-}
-
-fn holds(keyspace: &Keyspace, db: DbIndex, key: &[u8]) -> bool {
-    let (db, hash) = (keyspace.db(db), hash_key(key));
-    db.lock(db.shard_of(hash)).find(hash, key).is_some()
-}
-
-/// Drops a data set when nobody uses it any more, and not on a thread that serves clients: millions of keys take a while.
-fn discard(old: Arc<Keyspace>, engine: &Arc<Engine>) {
-    if old.keys() == 0 {
-        return;
-    }
-    log::info!("MASTER <-> REPLICA sync: Discarding old DB in background");
-    // Executors let go of the old one when they refresh their view, idle ones with their next event.
-    let weak = Arc::downgrade(engine);
-    let spawned = std::thread::Builder::new().name("discard".into()).spawn(move || {
-        while Arc::strong_count(&old) > 1 && weak.strong_count() > 0 {
-            std::thread::sleep(DISCARD_EVERY);
+        if is_ours {
+            log::info!("MASTER <-> REPLICA sync: Discarding old DB in background");
         }
-    });
-    if let Err(error) = spawned {
-        log::warn!("The old data set is dropped by a thread that serves clients: {error}");
+        engine.host().discard(old.unwrap_or(new));
+        is_ours
     }
 }
 
@@ -274,7 +255,8 @@ struct SnapshotBytes<'a, 'l> {
 
 impl Read for SnapshotBytes<'_, '_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let room = self.left.map_or(into.len(), |left| into.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+        let room =
+            self.left.map_or(into.len(), |left| into.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
         if room == 0 {
             return Ok(0);
         }

@@ -108,13 +108,14 @@ pub fn introduce(wire: &mut Wire<'_>, me: &Introduction, patience: Duration) -> 
         let reply = wire.line(patience)?;
         match reply.first() {
             Some(b'+') => {}
-            Some(b'-') => log::info!(
-                "(Non critical) Master does not understand REPLCONF {option}: {}",
-                show(&reply)
-            ),
+            Some(b'-') => {
+                log::info!("(Non critical) Master does not understand REPLCONF {option}: {}", show(&reply))
+            }
             Some(_) | None => {
                 let reply = show(&reply);
-                return Err(Refusal::Refused(format!("Unexpected reply to REPLCONF {option} from master: '{reply}'")));
+                return Err(Refusal::Refused(format!(
+                    "Unexpected reply to REPLCONF {option} from master: '{reply}'"
+                )));
             }
         }
     }

@@ -381,7 +381,9 @@ fn report_sync_error(error: &SyncError) -> Again {
              port are right?"
         ),
         SyncError::Load(error) => {
-            log::error!("Failed trying to load the MASTER synchronization DB from socket: {error}. The present data are kept.");
+            log::error!(
+                "Failed trying to load the MASTER synchronization DB from socket: {error}. The present data are kept."
+            );
         }
         SyncError::BadEnd(reason) => log::error!("{reason}. The present data are kept."),
     }
