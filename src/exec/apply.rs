@@ -87,7 +87,7 @@ impl Executor {
             from_primary: true,
         };
         let result = handler(&mut ctx);
-        let tally = space.tally;
+        let tally = space.changes.tally;
         drop(space);
         self.tally(tally);
         result.map(drop)
@@ -129,7 +129,7 @@ impl Executor {
                 break;
             }
         }
-        let tally = space.tally;
+        let tally = space.changes.tally;
         drop(space);
         self.tally(tally);
         result
