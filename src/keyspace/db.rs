@@ -122,10 +122,10 @@ impl Keyspace {
         Keyspace { dbs: (0..databases).map(|index| Arc::new(empty_db(index))).collect() }
     }
 
-    /// With so many shards in every database, for tests that want crowded ones.
+    /// Of these databases, for tests that want crowded shards.
     #[cfg(test)]
-    pub fn with_shards(databases: usize, shards: usize) -> Keyspace {
-        Keyspace { dbs: (0..databases).map(|_| Arc::new(Db::new(shards))).collect() }
+    pub fn of(dbs: impl Iterator<Item = Arc<Db>>) -> Keyspace {
+        Keyspace { dbs: dbs.collect() }
     }
 
     #[inline]

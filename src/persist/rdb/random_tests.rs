@@ -16,16 +16,18 @@ use crate::base::random::{Rng, os_seed};
 use crate::config::{Config, Live};
 use crate::exec::engine::Engine;
 use crate::exec::executor::Executor;
-use crate::keyspace::db::Keyspace;
+use crate::keyspace::db::{Db, Keyspace};
 use crate::keyspace::space::{Expiry, ShardRef, Slot, Space, Surroundings};
 use crate::persist::rdb::{Expired, LoadOptions, load};
 use crate::snapshot::{Cut, Following, Request, SnapshotError, Snapshots, Subscription, WalkOptions};
 use crate::types::Str;
 
 const DATABASES: usize = 4;
-const KEYS: u64 = 400;
+const KEYS: u64 = 1000;
+/// Writers grow the data set for so many milliseconds, then shrink it, so that tables are rehashed under the walker.
+const MOOD_MS: i64 = 12;
 const WRITERS: u64 = 3;
-const CUTS: usize = 60;
+const CUTS: usize = 150;
 
 /// A change, as replaying it needs it.
 enum Change {
@@ -106,8 +108,20 @@ impl Writer {
         match self.rng.below(1000) {
             0 => self.replace(true),
             1..4 => self.replace(false),
-            _ => self.change_keys(),
+            _ if now_ms() / MOOD_MS % 2 == 0 => self.change_keys(),
+            _ => (0..6).for_each(|_| self.shrink()),
         }
+    }
+
+    fn shrink(&mut self) {
+        let (db, key) = (self.db(), self.key());
+        let view = self.executor.view();
+        let shards = vec![Space::shard_ref(&view.keyspace, db, &key)];
+        let mut space = Space::many(&view.keyspace, db, shards, surroundings(&self.executor));
+        // It is gone afterwards, deleted or found expired.
+        let _ = space.delete(&key);
+        self.log.lock().expect("no panic").push(Change::Delete { db, key });
+        drop(space);
     }
 
     /// FLUSHALL, FLUSHDB, SWAPDB.
@@ -118,11 +132,11 @@ impl Writer {
         engine.barrier.stop(None, || {
             let (old, mut log) = (engine.keyspace(), self.log.lock().expect("no panic"));
             let (new, change) = if everything {
-                (old.with_empty(|_| true), Change::Flush((0..DATABASES as u16).map(DbIndex).collect()))
+                (crowded(&old, |_| true), Change::Flush((0..DATABASES as u16).map(DbIndex).collect()))
             } else if swap {
                 (old.with_swapped(a, b), Change::Swap(a, b))
             } else {
-                (old.with_empty(|db| db == a), Change::Flush(vec![a]))
+                (crowded(&old, |db| db == a), Change::Flush(vec![a]))
             };
             engine.replace_keyspace(Arc::new(new));
             log.push(change);
@@ -134,14 +148,7 @@ impl Writer {
         let (db, other_db, key, other) = (self.db(), self.db(), self.key(), self.key());
         let (kind, value, deadline) = (self.rng.below(10), self.value(), self.deadline());
         let view = self.executor.view();
-        let around = Surroundings {
-            now: UnixMs(now_ms()),
-            clock: 0,
-            stamp: view.stamp,
-            pre_images: view.snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
-            watches: &self.executor.engine().watches,
-            expiry: Expiry::Delete,
-        };
+        let around = surroundings(&self.executor);
         let at = |db, key: &[u8]| Space::shard_ref(&view.keyspace, db, key);
         let shards: Vec<ShardRef> = vec![at(db, &key), at(db, &other), at(other_db, &key)];
         let mut space = Space::many(&view.keyspace, db, shards, around);
@@ -163,6 +170,25 @@ impl Writer {
         }
         log.extend(changes);
         drop(space);
+    }
+}
+
+/// The same databases but for `emptied`, which start anew with two shards.
+fn crowded(old: &Keyspace, emptied: impl Fn(DbIndex) -> bool) -> Keyspace {
+    let db =
+        |(index, db): (DbIndex, &Arc<Db>)| if emptied(index) { Arc::new(Db::new(2)) } else { db.clone() };
+    Keyspace::of(old.iter().map(db))
+}
+
+fn surroundings(executor: &Executor) -> Surroundings<'_> {
+    let view = executor.view();
+    Surroundings {
+        now: UnixMs(now_ms()),
+        clock: 0,
+        stamp: view.stamp,
+        pre_images: view.snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
+        watches: &executor.engine().watches,
+        expiry: Expiry::Delete,
     }
 }
 
@@ -255,8 +281,8 @@ fn collect(mut subscription: Subscription) -> Result<Vec<u8>, SnapshotError> {
 }
 
 fn options(rng: &mut Rng) -> WalkOptions {
-    // A delay every few keys makes the walk last, so that writers are always ahead of it somewhere.
-    let key_save_delay = -(1 + rng.below(20) as i32);
+    // A delay makes the walk last, so that much happens to a shard between two of its slices.
+    let key_save_delay = [-20, -3, 1, 60][rng.index(4).expect("there are some")];
     WalkOptions { compress: rng.below(2) == 0, checksum: true, key_save_delay, used_memory: 0 }
 }
 
@@ -314,7 +340,7 @@ fn a_snapshot_is_the_replay_of_the_stream_up_to_its_cut() {
     let mut config = Config::default();
     config.databases = DATABASES as u32;
     let engine = Arc::new(Engine::new(Arc::new(Live::new(config, Default::default())), UnixMs(now_ms())));
-    engine.barrier.stop(None, || engine.replace_keyspace(Arc::new(Keyspace::with_shards(DATABASES, 2))));
+    engine.barrier.stop(None, || engine.replace_keyspace(Arc::new(crowded(&engine.keyspace(), |_| true))));
     let snapshots = Snapshots::new(engine.clone(), Box::new(|_| None));
     let log = Arc::new(Mutex::new(Vec::new()));
     let done = Arc::new(AtomicBool::new(false));
