@@ -90,25 +90,29 @@ impl Replication {
         self.primary.spawn("replicas".into(), move || upkeep.run())
     }
 
-    /// Before a primary ends: gives its replicas so much time to acknowledge what was written until now. Says how many
-    /// have not.
+    /// Before a primary ends: gives its replicas so much time to acknowledge what was written until now, and puts no more
+    /// PING into the stream. Says how many have not acknowledged.
     pub fn drain(&self, timeout: Duration) -> usize {
         let (target, until) = (self.offset().0, Instant::now() + timeout);
         let followers = &self.primary.followers;
-        if self.engine.is_replica() || timeout.is_zero() || followers.lagging(target) == 0 {
-            return 0;
+        let mut lagging = if self.engine.is_replica() { 0 } else { followers.lagging(target) };
+        if lagging > 0 && !timeout.is_zero() {
+            log::info!("{lagging} of {} replicas are in lag when shutting down.", followers.len());
+            self.resume_upkeep();
+            self.primary.waits.request();
+            self.primary.notify(News::Look);
+            while lagging > 0 && Instant::now() < until {
+                std::thread::sleep(DRAIN_LOOK);
+                lagging = followers.lagging(target);
+            }
         }
-        log::info!(
-            "{} of {} replicas are in lag when shutting down.",
-            followers.lagging(target),
-            followers.len()
-        );
-        self.primary.waits.request();
-        self.primary.notify(News::Look);
-        while followers.lagging(target) > 0 && Instant::now() < until {
-            std::thread::sleep(DRAIN_LOOK);
-        }
-        followers.lagging(target)
+        self.primary.is_silent.store(true, Relaxed);
+        lagging
+    }
+
+    /// The end was called off.
+    pub fn resume_upkeep(&self) {
+        self.primary.is_silent.store(false, Relaxed);
     }
 
     /// Ends the threads; what they hold is sent as far as it goes at once, and closed.

@@ -20,11 +20,11 @@ pub mod worker;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use ::log::{error, info, warn};
 use crossbeam::channel::{Receiver, unbounded};
 
+use crate::backlog::Offset;
 use crate::base::clock;
 use crate::base::ids::UnixMs;
 use crate::config::{Config, Live, Origin};
@@ -33,9 +33,9 @@ use crate::net::acceptor::Acceptor;
 use crate::net::admission::Admission;
 use crate::net::event_loop::{EventLoop, Seat};
 use crate::net::listener::{ListenError, Listener, listen_tcp, listen_unix};
-use crate::persist::rdb::{Saver, load_current};
-use crate::replication::Replication;
+use crate::persist::rdb::{Expired, LoadError, Saver, load_current};
 use crate::replication::replica::Links;
+use crate::replication::{ReplId, Replication};
 use crate::server::cron::Cron;
 use crate::server::host::ServerHost;
 use crate::server::shared::{Shared, Stop};
@@ -121,7 +121,7 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
     let saver = Saver::new(engine.clone(), replication.snapshots().clone(), engine.started);
     assert!(shared.saver.set(saver.clone()).is_ok(), "set once, here");
     engine.set_host(Arc::new(ServerHost::new(shared.clone())));
-    load_current(&engine, &saver, UnixMs(clock::now_ms()))
+    load_at_start(&engine, &saver, &replication)
         .map_err(|cause| format!("Fatal error loading the DB: {cause}. Exiting."))?;
     replication.start().map_err(|cause| format!("Can't start the replication threads: {cause}"))?;
 
@@ -150,14 +150,26 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
     handles.iter().for_each(|worker| worker.stop());
     workers.into_iter().for_each(|worker| join("worker", worker));
     // Nobody writes any more: what was acknowledged to clients reaches the replicas.
-    let lagging = replication.drain(Duration::from_secs(engine.config.load().shutdown_timeout));
-    if lagging > 0 {
-        warn!("{lagging} replicas did not receive everything before the end");
-    }
+    shared.drain();
     replication.stop();
     process::remove_pid_file(&engine.config.load());
     warn!("Starling is now ready to exit, bye bye...");
     Ok(code)
+}
+
+/// Loads the data set, and takes up the replication history where it was saved.
+fn load_at_start(engine: &Engine, saver: &Saver, replication: &Replication) -> Result<(), LoadError> {
+    let now = UnixMs(clock::now_ms());
+    let Some(report) = load_current(engine, saver, Expired::Keep, now)? else { return Ok(()) };
+    let id = report.replid.as_deref().and_then(|id| ReplId::parse(id.as_bytes()));
+    if let (Some(id), Some(offset)) = (id, report.offset) {
+        if engine.config.load().replicaof.is_some() {
+            replication.restore_as_replica(id, Offset(offset), report.stream_db);
+        } else {
+            replication.restore_as_primary(id, Offset(offset), now);
+        }
+    }
+    Ok(())
 }
 
 /// Blocks until the server may stop.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use crossbeam::channel::Sender;
 
@@ -190,8 +191,27 @@ impl Shared {
         self.saver().tick(UnixMs(clock::now_ms()));
     }
 
+    /// Gives replicas the time to acknowledge what was written until now (`shutdown-timeout`). After it our own PINGs stop,
+    /// so that what is saved next stands where the replicas are, and they resume when we are back.
+    pub fn drain(&self) {
+        let timeout = Duration::from_secs(self.engine.config.load().shutdown_timeout);
+        let lagging = self.replication().drain(timeout);
+        if lagging > 0 {
+            log::warn!("{lagging} replicas did not receive everything before the end");
+        }
+    }
+
     /// Before the server may stop: nothing is lost.
     pub fn prepare_shutdown(&self) -> Result<(), String> {
+        self.drain();
+        let saved = self.save_before_the_end();
+        if saved.is_err() {
+            self.replication().resume_upkeep();
+        }
+        saved
+    }
+
+    fn save_before_the_end(&self) -> Result<(), String> {
         if self.engine.config.load().save.is_empty() {
             return Ok(());
         }

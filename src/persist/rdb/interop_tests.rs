@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::load_current;
+use super::{Expired, load_current};
 use super::tests::{Server, contents, fill};
 use crate::base::clock::now_ms;
 use crate::base::ids::UnixMs;
@@ -91,7 +91,9 @@ fn check_both_ways(program: &str) {
     peer.call(&[b"SET", b"from the peer", b"with a deadline", b"PX", b"1000000"]);
     assert_eq!(peer.call(&[b"SAVE"]), b"+OK");
     drop(peer);
-    load_current(&ours.engine, &ours.saver, UnixMs(now_ms())).expect("it loads").expect("it is there");
+    load_current(&ours.engine, &ours.saver, Expired::Drop, UnixMs(now_ms()))
+        .expect("it loads")
+        .expect("it is there");
     let mut found = contents(&ours.engine.keyspace());
     let added = found.iter().position(|(db, ..)| *db == 5).expect("the peer's key came along");
     assert_eq!(found.remove(added).1, b"from the peer");

@@ -40,18 +40,24 @@ impl fmt::Display for ReloadError {
 
 impl std::error::Error for ReloadError {}
 
-/// Loads `dir/dbfilename` and makes it the current data set. `Ok(None)` if there is no such file.
+/// Loads `dir/dbfilename` and makes it the current data set. `Ok(None)` if there is no such file. `expired`: dropped here,
+/// keys leave no trace in the stream; at start they are kept, because replicas that resume hold them as well and wait for
+/// the DEL that active expiry will write.
 ///
 /// # Errors
 /// See [`LoadError`]; the data set is the old one then.
-pub fn load_current(engine: &Engine, saver: &Saver, now: UnixMs) -> Result<Option<LoadReport>, LoadError> {
+pub fn load_current(
+    engine: &Engine,
+    saver: &Saver,
+    expired: Expired,
+    now: UnixMs,
+) -> Result<Option<LoadReport>, LoadError> {
     let started = Instant::now();
     let config = engine.config.load().clone();
     let options = LoadOptions {
         databases: config.databases as usize,
         now,
-        // A replica gets its primary's DEL for what has expired.
-        expired: if engine.is_replica() { Expired::Keep } else { Expired::Drop },
+        expired,
         verify_checksum: config.rdbchecksum,
         key_load_delay: config.key_load_delay,
         on_progress: &mut |_| ControlFlow::Continue(()),
@@ -102,7 +108,9 @@ pub fn reload(
         if save_first {
             saver.save_now(now).map_err(ReloadError::Save)?;
         }
-        let report = load_current(engine, saver, now).map_err(ReloadError::Load)?;
+        // A replica gets its primary's DEL for what has expired.
+        let expired = if engine.is_replica() { Expired::Keep } else { Expired::Drop };
+        let report = load_current(engine, saver, expired, now).map_err(ReloadError::Load)?;
         let report = report.ok_or(ReloadError::Missing)?;
         log::warn!("DB reloaded by DEBUG RELOAD");
         Ok(report)

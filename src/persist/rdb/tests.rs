@@ -137,8 +137,9 @@ fn what_is_saved_is_loaded_with_and_without_compression_and_checksum() {
         let before = contents(&server.engine.keyspace());
         server.put(0, b"after the save", b"lost", None);
         let now = UnixMs(now_ms());
-        let report =
-            load_current(&server.engine, &server.saver, now).expect("it loads").expect("it is there");
+        let report = load_current(&server.engine, &server.saver, Expired::Drop, now)
+            .expect("it loads")
+            .expect("it is there");
         assert_eq!(report.keys, before.len() as u64);
         assert_eq!(contents(&server.engine.keyspace()), before);
         let names: Vec<_> = std::fs::read_dir(server.dir()).expect("it is there").collect();

@@ -27,7 +27,7 @@ mod tests;
 use std::any::Any;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
@@ -92,6 +92,9 @@ pub struct Primary {
     pub followers: Followers,
     pub waits: Waits,
     pub counters: SyncCounters,
+    /// The server is about to end: the upkeep puts nothing more into the stream. Stored by who ends it, read by the
+    /// upkeep; Relaxed, for one more PING does no harm but a full sync.
+    pub is_silent: AtomicBool,
     senders: OnceLock<Vec<Arc<Inbox>>>,
     /// The threads, to be joined by `stop`.
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -113,6 +116,7 @@ impl Primary {
             followers: Followers::default(),
             waits: Waits::new(unblock),
             counters: SyncCounters::default(),
+            is_silent: AtomicBool::new(false),
             senders: OnceLock::new(),
             threads: Mutex::default(),
             news,

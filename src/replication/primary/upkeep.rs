@@ -108,6 +108,7 @@ impl Upkeep {
         self.executor.unpark();
         // Seen while nobody can change the role.
         if !self.executor.view().is_replica
+            && !self.replication.primary.is_silent.load(Relaxed)
             && let Some(writer) = self.executor.writer()
         {
             writer.append(None, &[bytes]);
