@@ -61,22 +61,15 @@ impl Writer {
     #[inline]
     pub fn append(&mut self, db: Option<DbIndex>, parts: &[&[u8]]) -> Range<Offset> {
         let len = parts.iter().map(|part| part.len()).sum();
-        let claim = self.claim(&[], db, db, len);
+        let claim = self.claim(db, db, len);
         self.copy(claim, parts);
         claim.start..claim.end
     }
 
-    /// Appends one unit whose first bytes, `prelude`, belong to no database: MULTI. The SELECT that the stream may need to
-    /// be in `first` stands behind it, where Redis places it. `last`: the database in which the unit leaves the stream.
-    pub fn append_transaction(
-        &mut self,
-        prelude: &[u8],
-        first: DbIndex,
-        last: DbIndex,
-        parts: &[&[u8]],
-    ) -> Range<Offset> {
+    /// Appends one unit that begins in database `first` and leaves the stream in `last` by SELECTs of its own.
+    pub fn append_transaction(&mut self, first: DbIndex, last: DbIndex, parts: &[&[u8]]) -> Range<Offset> {
         let len = parts.iter().map(|part| part.len()).sum();
-        let claim = self.claim(prelude, Some(first), Some(last), len);
+        let claim = self.claim(Some(first), Some(last), len);
         self.copy(claim, parts);
         claim.start..claim.end
     }
@@ -84,7 +77,7 @@ impl Writer {
     /// Appends a primary's bytes as they came. `db_after`: the database that its stream is in after them, None
     /// if they leave it as it was.
     pub fn append_verbatim(&mut self, bytes: &[u8], db_after: Option<DbIndex>) -> Range<Offset> {
-        let claim = self.claim(&[], None, db_after, bytes.len());
+        let claim = self.claim(None, db_after, bytes.len());
         self.copy(claim, &[bytes]);
         claim.start..claim.end
     }
@@ -92,7 +85,7 @@ impl Writer {
     /// The first half of `append`, for the time under a shard's lock: takes `len` bytes of the stream.
     #[inline]
     pub fn reserve(&mut self, db: Option<DbIndex>, len: usize) -> Reservation {
-        Reservation { claim: self.claim(&[], db, db, len), writer: self.identity() }
+        Reservation { claim: self.claim(db, db, len), writer: self.identity() }
     }
 
     /// The second half: `parts` have as many bytes as were reserved.
@@ -136,9 +129,9 @@ impl Writer {
         std::ptr::from_ref(&*self.backlog.ring.slots[self.slot]).addr()
     }
 
-    /// Takes `len` bytes, and room before them for `prelude` and for a SELECT if `db` is not the stream's, as one range.
+    /// Takes `len` bytes, and room before them for a SELECT if `db` is not the stream's, as one range.
     #[inline]
-    fn claim(&mut self, prelude: &[u8], db: Option<DbIndex>, db_after: Option<DbIndex>, len: usize) -> Claim {
+    fn claim(&mut self, db: Option<DbIndex>, db_after: Option<DbIndex>, len: usize) -> Claim {
         assert!(len > 0, "an append has bytes");
         let ring = &self.backlog.ring;
         let (start, select) = loop {
@@ -150,7 +143,7 @@ impl Writer {
                 ring.slots[self.slot].store(head.offset.0, Ordering::Release);
             }
             let select = db.filter(|_| head.db != db);
-            let total = prelude.len() + len + select.map_or(0, Select::len_for);
+            let total = len + select.map_or(0, Select::len_for);
             let new = Head { offset: head.offset + total as u64, db: db_after.or(head.db) };
             let swapped =
                 ring.head.compare_exchange_weak(word, new.pack(), Ordering::AcqRel, Ordering::Relaxed);
@@ -160,15 +153,11 @@ impl Writer {
         };
         self.announced = true;
         self.open += 1;
-        let behind_prelude = start + prelude.len() as u64;
-        let at = behind_prelude + select.map_or(0, Select::len_for) as u64;
+        let at = start + select.map_or(0, Select::len_for) as u64;
         let end = at + len as u64;
         ring.make_ready(end);
-        if !prelude.is_empty() {
-            self.copy_bytes(start, prelude);
-        }
         if let Some(db) = select {
-            self.copy_select(behind_prelude, db);
+            self.copy_select(start, db);
         }
         Claim { start, at, end }
     }

@@ -2,7 +2,7 @@
 //!
 //! Called by the executor while it still holds the locks under which the command changed its keys.
 //! Always: what a command writes is one reservation; more than one command in it are wrapped in MULTI and EXEC; the
-//! SELECT that the stream may need stands behind the MULTI, as Redis places it.
+//! SELECT that the stream may need stands before the MULTI, as in Redis 7.0.
 
 use std::sync::Arc;
 
@@ -91,7 +91,7 @@ impl Stream {
             self.last_offset = if unit.commands == 1 && first == last {
                 writer.append(Some(first), &[&unit.bytes]).end.0
             } else {
-                writer.append_transaction(MULTI, first, last, &[&unit.bytes, EXEC]).end.0
+                writer.append_transaction(first, last, &[MULTI, &unit.bytes, EXEC]).end.0
             };
         }
         self.scratch = unit.bytes;
