@@ -7,8 +7,7 @@
 rename createComplexDataset createComplexDatasetOfAllTypes
 
 proc createComplexDataset {r ops {opt {}}} {
-    set known [lindex [{*}$r command info lpush] 0]
-    if {[llength $known] > 0} {
+    if {![catch {lindex [{*}$r command info lpush] 0} known] && [llength $known] > 0} {
         return [createComplexDatasetOfAllTypes $r $ops $opt]
     }
     for {set j 0} {$j < $ops} {incr j} {
