@@ -24,7 +24,10 @@ pub const CHUNK_BYTES: usize = 128 * 1024;
 
 /// The walk stays at most this far ahead of its fastest follower. Larger: more memory. Smaller: walker and sender take
 /// turns instead of working side by side.
-pub const AHEAD_BYTES_MAX: u64 = 2 * 1024 * 1024;
+pub const AHEAD_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// A walk that had to wait goes on when its fastest follower is this close: one change of threads for many chunks.
+const RESUME_BYTES: u64 = AHEAD_BYTES_MAX / 2;
 
 /// How far behind the walk a follower may fall unless it says otherwise: Redis' hard limit for a replica's output.
 pub const LAG_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -179,14 +182,16 @@ impl Feed {
         give_up: impl Fn() -> Option<SnapshotError>,
     ) -> Result<(), SnapshotError> {
         let mut state = self.state();
+        let mut ahead_max = AHEAD_BYTES_MAX;
         loop {
             if state.is_cancelled {
                 return Err(SnapshotError::Cancelled);
             }
             let fastest = state.fastest().ok_or(SnapshotError::Abandoned)?;
-            if state.bytes_pushed - fastest < AHEAD_BYTES_MAX {
+            if state.bytes_pushed - fastest < ahead_max {
                 break;
             }
+            ahead_max = RESUME_BYTES;
             if let Some(error) = give_up() {
                 return Err(error);
             }
@@ -208,6 +213,7 @@ impl Feed {
             return;
         }
         if end.is_err() {
+            state.first += state.chunks.len() as u64;
             state.chunks.clear();
             state.bytes_held = 0;
         }
@@ -298,8 +304,11 @@ impl Subscription {
         let follower = &mut state.followers[self.index];
         follower.next += 1;
         follower.bytes_taken += chunk.len() as u64;
+        let is_close = state.bytes_pushed - follower.bytes_taken < RESUME_BYTES;
         state.trim();
-        self.feed.room.notify_one();
+        if is_close {
+            self.feed.room.notify_one();
+        }
         Ok(Piece::Chunk(chunk))
     }
 }
@@ -384,6 +393,22 @@ mod tests {
         feed.push(vec![0], never).expect("somebody follows");
         feed.finish(Err(SnapshotError::TooManyChanges));
         assert_eq!(subscriptions[0].try_next().expect_err("failed"), SnapshotError::TooManyChanges);
+    }
+
+    #[test]
+    fn followers_at_different_places_leave_a_failed_walk_one_by_one() {
+        let (feed, mut subscriptions) = Feed::new((0..3).map(|_| terms(0)).collect());
+        for _ in 0..4 {
+            feed.push(vec![0], never).expect("somebody follows");
+        }
+        for (taken, subscription) in subscriptions.iter_mut().enumerate() {
+            (0..=taken).for_each(|_| assert!(matches!(subscription.try_next(), Ok(Piece::Chunk(_)))));
+        }
+        feed.finish(Err(SnapshotError::Cancelled));
+        for mut subscription in subscriptions {
+            assert_eq!(subscription.try_next().expect_err("failed"), SnapshotError::Cancelled);
+        }
+        assert_eq!(feed.bytes_held(), 0);
     }
 
     #[test]

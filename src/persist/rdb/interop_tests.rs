@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Expired, load_current};
 use super::tests::{Server, contents, fill};
+use super::{Expired, load_current};
 use crate::base::clock::now_ms;
 use crate::base::ids::UnixMs;
 use crate::commands::spec::effect::encode;
