@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
 use crate::commands::spec::effect::encode;
-use crate::commands::spec::host::{Replicaof, Saving};
+use crate::commands::spec::host::{Replicaof, Saving, Shutdown};
 use crate::commands::spec::table::{Command, table};
 use crate::commands::spec::{Args, Control, Ctx, Effect, Failure, Host, Next, Run, keys};
 use crate::config::{Asker, Config, Live, Origin};
@@ -228,7 +228,7 @@ impl Outcome {
 fn resolve(args: &Args<'_>) -> Result<&'static Command, Failure> {
     let unknown = || Failure::new(format!("ERR unknown command '{}'", String::from_utf8_lossy(args.get(0))));
     let mut command = table().lookup(args.get(0)).ok_or_else(unknown)?;
-    if matches!(command.row.run, Run::Container) {
+    if !command.subcommands.is_empty() {
         let word = args.opt(1).ok_or_else(|| Failure::wrong_arity(command.full_name))?;
         command = table().subcommand(command, word).ok_or_else(unknown)?;
     }
@@ -308,6 +308,14 @@ impl Host for TestHost {
     }
 
     fn set_active_expiry(&self, _on: bool) {}
+
+    fn shutdown(&self, _wish: Shutdown) {}
+
+    fn reload(&self, _saves_first: bool, _now: UnixMs) -> Result<(), Failure> {
+        Err(Failure::text("ERR a harness has no disk"))
+    }
+
+    fn rename_history(&self) {}
 
     fn is_replica(&self) -> bool {
         false

@@ -54,6 +54,8 @@ pub struct Engine {
     is_link_down: AtomicBool,
     /// Is a data set being loaded in place? Written by the loader, with a bump.
     is_loading: AtomicBool,
+    /// Is the server stopping? Set once, while the world stands still, with a bump; workers then run nothing more.
+    is_stopping: AtomicBool,
     /// Replicas that are online and not lagging more than min-replicas-max-lag. Written by the senders' roster once per
     /// second, read Relaxed by executors for every write while min-replicas-to-write is set.
     pub good_replicas: AtomicU32,
@@ -80,6 +82,7 @@ impl Engine {
             is_replica: AtomicBool::new(false),
             is_link_down: AtomicBool::new(false),
             is_loading: AtomicBool::new(false),
+            is_stopping: AtomicBool::new(false),
             good_replicas: AtomicU32::new(0),
             expiry_off_until: AtomicI64::new(0),
             host: OnceLock::new(),
@@ -168,6 +171,12 @@ impl Engine {
         self.bump();
     }
 
+    /// No command of a client runs from now on. Only while the world stands still.
+    pub fn set_stopping(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+        self.bump();
+    }
+
     pub(super) fn view(&self) -> View {
         // The generation is read first: a change that comes in between is seen again with the next refresh.
         let generation = self.generation();
@@ -181,6 +190,7 @@ impl Engine {
             is_replica: self.is_replica(),
             is_link_down: self.is_link_down.load(Ordering::Relaxed),
             is_loading: self.is_loading(),
+            is_stopping: self.is_stopping.load(Ordering::Relaxed),
         }
     }
 }
@@ -196,6 +206,7 @@ pub struct View {
     pub is_replica: bool,
     pub is_link_down: bool,
     pub is_loading: bool,
+    pub is_stopping: bool,
 }
 
 impl View {

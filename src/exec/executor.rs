@@ -220,7 +220,7 @@ impl Executor {
         command: Option<&'static Command>,
     ) -> Result<&'static Command, Failure> {
         let Some(mut command) = command else { return Err(gates::unknown_command(args)) };
-        if matches!(command.row.run, Run::Container) {
+        if !command.subcommands.is_empty() {
             command = gates::subcommand(command, args)?;
         }
         if !command.row.accepts(args.len()) {

@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::commands::spec::table::{Command, table};
-use crate::commands::spec::{Args, Failure, Flags};
+use crate::commands::spec::{Args, Failure, Flags, Run};
 use crate::exec::engine::{Engine, View};
 use crate::session::Session;
 
@@ -32,7 +32,11 @@ pub(super) fn unknown_command(args: &Args<'_>) -> Failure {
 /// The subcommand that a container's first argument names.
 #[cold]
 pub(super) fn subcommand(container: &'static Command, args: &Args<'_>) -> Result<&'static Command, Failure> {
-    let Some(word) = args.opt(1) else { return Err(Failure::wrong_arity(container.full_name)) };
+    let Some(word) = args.opt(1) else {
+        // COMMAND means something without a subcommand.
+        let runs = !matches!(container.row.run, Run::Container);
+        return if runs { Ok(container) } else { Err(Failure::wrong_arity(container.full_name)) };
+    };
     table().subcommand(container, word).ok_or_else(|| {
         let word = String::from_utf8_lossy(&word[..word.len().min(QUOTED_BYTES_MAX)]).into_owned();
         let name = container.full_name.to_ascii_uppercase();
@@ -57,7 +61,7 @@ pub(super) fn role(
     command: &Command,
 ) -> Result<(), Failure> {
     let flags = command.row.flags;
-    let is_exec = matches!(command.row.run, crate::commands::spec::Run::Exec);
+    let is_exec = matches!(command.row.run, Run::Exec);
     // EXEC is judged by what it would run.
     let queued = |flag: Flags| {
         let queue = session.transaction.as_ref().filter(|_| is_exec).map(|transaction| &transaction.queue);

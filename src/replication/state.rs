@@ -451,6 +451,16 @@ impl Replication {
         });
     }
 
+    /// Our history gets a name that nobody knows, and forgets its old one: no replica can continue. Those that are
+    /// connected stay until they have to come back. (DEBUG CHANGE-REPL-ID.)
+    pub fn rename_history(&self) {
+        self.engine.barrier.stop(None, || {
+            let mut state = self.state();
+            state.identity = Identity::new(ReplId::new(new_id()));
+            log::warn!("Replication ID changed to {} by DEBUG CHANGE-REPL-ID", state.identity.id);
+        });
+    }
+
     /// Another data set takes the place of ours: history `id` up to `offset`, in a stream whose database is `db`.
     /// Replicas are disconnected, for theirs is the old one. May be called inside `barrier.stop`, with the swap.
     pub fn restart_history(&self, id: ReplId, offset: Offset, db: Option<DbIndex>) {

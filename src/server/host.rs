@@ -8,17 +8,17 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::clock;
 use crate::base::ids::UnixMs;
-use crate::commands::spec::host::{Replicaof, Saving};
+use crate::commands::spec::host::{Replicaof, Saving, Shutdown};
 use crate::commands::spec::{Failure, Host};
 use crate::config::{Asker, Config, Live, SetError};
 use crate::exec::transaction;
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::watch::WatchTable;
 use crate::net::admission::Admission;
-use crate::persist::rdb::{BgSave, Refusal};
+use crate::persist::rdb::{BgSave, Refusal, ReloadError, reload};
 use crate::replication::info as replication_info;
 use crate::resp::reply::Reply;
-use crate::server::shared::Shared;
+use crate::server::shared::{Shared, Stop};
 use crate::server::{info, listen, log as server_log};
 use crate::session::Session;
 use crate::session::client::Client;
@@ -137,6 +137,27 @@ impl Host for ServerHost {
 
     fn set_active_expiry(&self, on: bool) {
         self.shared.engine.expiry_off_until.store(if on { 0 } else { i64::MAX }, Relaxed);
+    }
+
+    fn shutdown(&self, wish: Shutdown) {
+        // The main thread may have stopped listening because it is stopping already.
+        let _ = self.shared.stop.send(Stop::Command(wish));
+    }
+
+    fn reload(&self, saves_first: bool, now: UnixMs) -> Result<(), Failure> {
+        let reloaded = reload(&self.shared.engine, self.shared.saver(), saves_first, now);
+        reloaded.map(drop).map_err(|error| match error {
+            // The cause is in the log, as with Redis.
+            ReloadError::Save(_) => Failure::text("ERR"),
+            ReloadError::Load(_) | ReloadError::Missing => {
+                log::warn!("DEBUG RELOAD: {error}");
+                Failure::text("ERR Error trying to load the RDB dump, check server logs.")
+            }
+        })
+    }
+
+    fn rename_history(&self) {
+        self.shared.replication().rename_history();
     }
 
     fn is_replica(&self) -> bool {

@@ -27,6 +27,7 @@ use crossbeam::channel::{Receiver, unbounded};
 use crate::backlog::Offset;
 use crate::base::clock;
 use crate::base::ids::UnixMs;
+use crate::commands::spec::host::Shutdown;
 use crate::config::{Config, Live, Origin};
 use crate::exec::engine::Engine;
 use crate::net::acceptor::Acceptor;
@@ -142,7 +143,7 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
     process::watch_signals(stop).map_err(|cause| format!("Can't watch for signals: {cause}"))?;
     info!("Ready to accept connections");
 
-    let code = wait(&shared, &stopped);
+    let (code, waits) = wait(&shared, &stopped);
     shared.links().stop();
     acceptor_handle.stop();
     join("acceptor", accepting);
@@ -150,7 +151,7 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
     handles.iter().for_each(|worker| worker.stop());
     workers.into_iter().for_each(|worker| join("worker", worker));
     // Nobody writes any more: what was acknowledged to clients reaches the replicas.
-    shared.drain();
+    shared.drain(waits);
     replication.stop();
     process::remove_pid_file(&engine.config.load());
     warn!("Starling is now ready to exit, bye bye...");
@@ -172,16 +173,20 @@ fn load_at_start(engine: &Engine, saver: &Saver, replication: &Replication) -> R
     Ok(())
 }
 
-/// Blocks until the server may stop.
-fn wait(shared: &Shared, stopped: &Receiver<Stop>) -> ExitCode {
+/// Blocks until the server may stop. Says also whether replicas are to be waited for.
+fn wait(shared: &Shared, stopped: &Receiver<Stop>) -> (ExitCode, bool) {
     loop {
-        match stopped.recv() {
-            Ok(Stop::Signal(_)) => match shared.prepare_shutdown() {
-                Ok(()) => return ExitCode::SUCCESS,
-                Err(reason) => error!("{reason}"),
-            },
-            Ok(Stop::Command) => return ExitCode::SUCCESS,
-            Err(_) => return ExitCode::FAILURE,
+        let wish = match stopped.recv() {
+            Ok(Stop::Signal(_)) => Shutdown::default(),
+            Ok(Stop::Command(wish)) => wish,
+            Err(_) => return (ExitCode::FAILURE, false),
+        };
+        match shared.prepare_shutdown(wish) {
+            Ok(()) => return (ExitCode::SUCCESS, !wish.is_now),
+            Err(error) => {
+                error!("Error trying to save the DB, can't exit: {error}");
+                shared.refuse_shutdown(wish.client);
+            }
         }
     }
 }

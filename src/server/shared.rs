@@ -13,6 +13,7 @@ use crossbeam::channel::Sender;
 use crate::base::clock;
 use crate::base::ids::UnixMs;
 use crate::base::mailbox::{Full, Post};
+use crate::commands::spec::host::Shutdown;
 use crate::exec::engine::Engine;
 use crate::exec::stats::Count;
 use crate::keyspace::db::Keyspace;
@@ -20,7 +21,7 @@ use crate::net::acceptor::AcceptorHandle;
 use crate::net::admission::Admission;
 use crate::net::event_loop::WorkerHandle;
 use crate::net::service::Detached;
-use crate::persist::rdb::Saver;
+use crate::persist::rdb::{SaveError, Saver};
 use crate::replication::Replication;
 use crate::replication::primary::Arrival;
 use crate::replication::replica::Links;
@@ -35,8 +36,8 @@ use crate::session::client::Client;
 pub enum Stop {
     /// SIGTERM or SIGINT: saves if save points are configured.
     Signal(i32),
-    /// SHUTDOWN, which has saved already if it had to.
-    Command,
+    /// SHUTDOWN: as it says.
+    Command(Shutdown),
 }
 
 pub struct Shared {
@@ -191,31 +192,52 @@ impl Shared {
         self.saver().tick(UnixMs(clock::now_ms()));
     }
 
-    /// Gives replicas the time to acknowledge what was written until now (`shutdown-timeout`). After it our own PINGs stop,
-    /// so that what is saved next stands where the replicas are, and they resume when we are back.
-    pub fn drain(&self) {
-        let timeout = Duration::from_secs(self.engine.config.load().shutdown_timeout);
-        let lagging = self.replication().drain(timeout);
+    /// Gives replicas the time to acknowledge what was written until now (`shutdown-timeout`, or none). After it our own PINGs
+    /// stop, so that what is saved next stands where the replicas are, and they resume when we are back.
+    pub fn drain(&self, waits: bool) {
+        let seconds = if waits { self.engine.config.load().shutdown_timeout } else { 0 };
+        let lagging = self.replication().drain(Duration::from_secs(seconds));
         if lagging > 0 {
             log::warn!("{lagging} replicas did not receive everything before the end");
         }
     }
 
-    /// Before the server may stop: nothing is lost.
-    pub fn prepare_shutdown(&self) -> Result<(), String> {
-        self.drain();
-        let saved = self.save_before_the_end();
+    /// Before the server may stop: replicas catch up, and the data set is saved if it has to be. From then on no worker runs a
+    /// command, so that nothing is acknowledged that is not in the file.
+    ///
+    /// # Errors
+    /// The data set could not be saved, and the wish does not insist; everything goes on.
+    pub fn prepare_shutdown(&self, wish: Shutdown) -> Result<(), SaveError> {
+        log::warn!("User requested shutdown...");
+        self.drain(!wish.is_now);
+        let saved = self.engine.barrier.stop(None, || {
+            self.save_before_the_end(wish)?;
+            self.engine.set_stopping();
+            Ok(())
+        });
         if saved.is_err() {
             self.replication().resume_upkeep();
         }
         saved
     }
 
-    fn save_before_the_end(&self) -> Result<(), String> {
-        if self.engine.config.load().save.is_empty() {
+    fn save_before_the_end(&self, wish: Shutdown) -> Result<(), SaveError> {
+        let by_itself = !self.engine.config.load().save.is_empty();
+        if !wish.saves.unwrap_or(by_itself) || self.engine.is_loading() {
             return Ok(());
         }
         log::info!("Saving the final RDB snapshot before exiting.");
-        self.saver().save_now(UnixMs(clock::now_ms())).map_err(|error| error.to_string())
+        match self.saver().save_now(UnixMs(clock::now_ms())) {
+            Err(error) if wish.is_forced => {
+                log::warn!("Error trying to save the DB, exiting anyway: {error}");
+                Ok(())
+            }
+            saved => saved,
+        }
+    }
+
+    /// The shutdown that a client has asked for does not take place.
+    pub fn refuse_shutdown(&self, client: u64) {
+        self.unblock(client, b"-ERR Errors trying to SHUTDOWN. Check logs.\r\n".to_vec());
     }
 }

@@ -159,6 +159,9 @@ impl Service for Worker {
     }
 
     fn run(&mut self, session: &mut Session, buf: &[u8], batch: &Batch, out: &mut Reply) -> After {
+        if self.executor.view().is_stopping {
+            return After::CloseNow;
+        }
         let now = self.executor.tick();
         session.client.last_request.store(now.0, Relaxed);
         self.executor.begin_batch();

@@ -41,6 +41,7 @@ type Subcommand = (&'static str, std::ops::RangeInclusive<usize>, Handler);
 type Handler = fn(&Args<'_>, &mut Control<'_>) -> Result<(), Failure>;
 
 const SUBCOMMANDS: &[Subcommand] = &[
+    ("change-repl-id", 2..=2, change_replication_id),
     ("config-rewrite-force-all", 2..=2, rewrite_everything),
     ("digest", 2..=2, digest),
     ("digest-value", 2..=usize::MAX, digest_value),
@@ -49,6 +50,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("log", 3..=3, log_message),
     ("object", 3..=3, object),
     ("protocol", 3..=3, protocol),
+    ("reload", 2..=usize::MAX, reload),
     ("set-active-expire", 3..=3, set_active_expire),
     ("sleep", 3..=3, sleep),
     ("stringmatch-len", 4..=4, stringmatch),
@@ -176,11 +178,32 @@ fn rewrite_everything(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(),
     Ok(())
 }
 
+fn reload(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    let mut saves_first = true;
+    for at in 2..args.len() {
+        if !args.is(at, "nosave") {
+            return Err(Failure::text("ERR DEBUG RELOAD only supports the NOSAVE option."));
+        }
+        saves_first = false;
+    }
+    control.host.reload(saves_first, control.now)?;
+    control.reply.ok();
+    Ok(())
+}
+
+fn change_replication_id(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    control.host.rename_history();
+    control.reply.ok();
+    Ok(())
+}
+
 fn debug_help(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     help(
         control.reply,
         "debug",
         &[
+            "CHANGE-REPL-ID",
+            "    Give the replication history a new name, so that no replica can continue it.",
             "CONFIG-REWRITE-FORCE-ALL",
             "    CONFIG REWRITE with every directive written out.",
             "DIGEST",
@@ -196,6 +219,8 @@ fn debug_help(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure
             "PROTOCOL <type>",
             "    Answer with a sample of: string, integer, double, bignum, null, array, set, map, attrib, push,",
             "    verbatim, true, false.",
+            "RELOAD [NOSAVE]",
+            "    Save the data set to disk and load it again.",
             "SET-ACTIVE-EXPIRE <0|1>",
             "    0: delete expired keys only when somebody meets them. 1: also by the clock.",
             "SLEEP <seconds>",

@@ -2,8 +2,12 @@
 //!
 //! Called through their rows. Always: whatever they want of the machine, they ask of the host.
 
+pub mod command;
+mod command_info;
 pub mod config;
 pub mod debug;
 mod debug_protocol;
 pub mod info;
+pub mod memory;
 pub mod persistence;
+pub mod shutdown;

@@ -32,6 +32,19 @@ pub enum Saving {
     Scheduled,
 }
 
+/// What SHUTDOWN asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Shutdown {
+    /// Who asks, and is told if it fails; 0 for a signal.
+    pub client: u64,
+    /// Save the data set first? Without a word: if save points are configured.
+    pub saves: Option<bool>,
+    /// Do not wait for replicas.
+    pub is_now: bool,
+    /// Stop even if the data set cannot be saved.
+    pub is_forced: bool,
+}
+
 pub trait Host: Send + Sync {
     fn config(&self) -> &Live;
     fn keyspace(&self) -> Arc<Keyspace>;
@@ -53,6 +66,12 @@ pub trait Host: Send + Sync {
     fn stand_still(&self, work: &mut dyn FnMut());
     /// DEBUG SET-ACTIVE-EXPIRE.
     fn set_active_expiry(&self, on: bool);
+    /// SHUTDOWN: leaves the wish with the main thread. The client, blocked, hears only of a failure.
+    fn shutdown(&self, wish: Shutdown);
+    /// DEBUG RELOAD: the data set as it is on disk becomes the current one.
+    fn reload(&self, saves_first: bool, now: UnixMs) -> Result<(), Failure>;
+    /// DEBUG CHANGE-REPL-ID: the replication history gets a name that nobody knows.
+    fn rename_history(&self);
 
     fn is_replica(&self) -> bool;
     /// Closes a client or a replica, after the replies that it still has to get.

@@ -98,6 +98,22 @@ impl Keys {
 /// How a key spec of COMMAND INFO describes the access: flags such as `RO`, `access`, `update`, in Redis 7's words.
 pub type KeyAccess = &'static [&'static str];
 
+/// How a request accesses its key number `number` (from 0), for COMMAND GETKEYSANDFLAGS.
+pub fn access_at(row: &Row, args: &Args<'_>, number: usize) -> KeyAccess {
+    if number == 1 && !row.second_access.is_empty() {
+        return row.second_access;
+    }
+    if !row.access.contains(&VARIABLE) {
+        return row.access;
+    }
+    // SET, the only such command here, reads its key with GET alone.
+    let reads = (3..args.len()).any(|at| args.is(at, "get"));
+    if reads { &["RW", "access", "update"] } else { &["OW", "update"] }
+}
+
+/// The access flag of a command whose arguments decide how it accesses its key.
+const VARIABLE: &str = "variable_flags";
+
 /// The groups of COMMAND DOCS.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Group {
@@ -153,6 +169,10 @@ pub struct Row {
     pub flags: Flags,
     pub keys: Keys,
     pub access: KeyAccess,
+    /// How the second of two keys is accessed, if not as the first; COMMAND INFO then shows a spec for each.
+    pub second_access: KeyAccess,
+    /// What COMMAND INFO adds to the first key spec for people.
+    pub key_notes: &'static str,
     /// Categories of the access control list beyond those that the flags imply, without `@`.
     pub categories: &'static [&'static str],
     pub tips: &'static [&'static str],
@@ -173,6 +193,8 @@ impl Row {
         flags: Flags(0),
         keys: Keys::None,
         access: &[],
+        second_access: &[],
+        key_notes: "",
         categories: &[],
         tips: &[],
         group: Group::Generic,

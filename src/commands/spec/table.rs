@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use crate::commands::spec::{Row, Run};
+use crate::commands::spec::Row;
 
 /// A command's place in the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,9 +101,9 @@ impl Table {
         }
     }
 
-    /// A subcommand of a container by its word in any case.
+    /// A subcommand of a command that has some by its word in any case.
     pub fn subcommand(&self, container: &Command, word: &[u8]) -> Option<&Command> {
-        debug_assert!(matches!(container.row.run, Run::Container));
+        debug_assert!(!container.subcommands.is_empty());
         let mut subcommands = container.subcommands.iter().map(|id| self.get(*id));
         subcommands.find(|command| command.row.name.as_bytes().eq_ignore_ascii_case(word))
     }
