@@ -21,6 +21,7 @@ pub const ROWS: &[Row] = &[Row {
     name: "client",
     arity: -2,
     flags: Flags(0),
+    categories: &[],
     since: "2.4.0",
     summary: "A container for client connection commands.",
     complexity: "Depends on subcommand.",

@@ -22,6 +22,7 @@ pub const ROWS: &[Row] = &[Row {
     flags: Flags(0),
     keys: Keys::None,
     access: &[],
+    categories: &[],
     summary: "A container for object introspection commands.",
     complexity: "Depends on subcommand.",
     subcommands: SUBCOMMANDS,

@@ -17,6 +17,7 @@ pub const ROWS: &[Row] = &[
         flags: Flags::WRITE,
         keys: Keys::TWO,
         access: &["RW", "access", "delete"],
+        second_access: &["OW", "update"],
         summary: "Renames a key and overwrites the destination.",
         run: Run::Keyed(rename),
         ..BASE
@@ -27,6 +28,7 @@ pub const ROWS: &[Row] = &[
         flags: flags(&[Flags::WRITE, Flags::FAST]),
         keys: Keys::TWO,
         access: &["RW", "access", "delete"],
+        second_access: &["OW", "insert"],
         summary: "Renames a key only when the target key name doesn't exist.",
         run: Run::Keyed(renamenx),
         ..BASE
@@ -37,6 +39,7 @@ pub const ROWS: &[Row] = &[
         flags: flags(&[Flags::WRITE, Flags::DENYOOM]),
         keys: Keys::OtherDb { pair: true },
         access: &["RO", "access"],
+        second_access: &["OW", "update"],
         since: "6.2.0",
         summary: "Copies the value of a key to a new key.",
         complexity: "O(N) worst case for collections, where N is the number of nested items. O(1) for string values.",

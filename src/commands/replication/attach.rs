@@ -22,6 +22,7 @@ pub const ROWS: &[Row] = &[
         group: Group::Server,
         since: "2.8.0",
         summary: "An internal command used in replication.",
+        complexity: "",
         run: Run::Control(psync),
         ..Row::BASE
     },
@@ -41,6 +42,7 @@ pub const ROWS: &[Row] = &[
         flags: ADMIN,
         group: Group::Server,
         summary: "An internal command used in replication.",
+        complexity: "",
         run: Run::Control(sync),
         ..Row::BASE
     },

@@ -205,7 +205,8 @@ fn keys_of(request: &[&[u8]]) -> Result<(&'static Command, Vec<usize>), Failure>
             Some(_) | None => Some(command),
         })
         .ok_or(Failure::text("ERR Invalid command specified"))?;
-    if command.row.keys == Keys::None {
+    // A channel that is routed like a key is none.
+    if command.row.keys == Keys::None || command.row.access == ["not_key"] {
         return Err(Failure::text("ERR The command has no key arguments"));
     }
     if !command.row.accepts(request.len()) {

@@ -184,6 +184,7 @@ pub(super) fn write_docs(reply: &mut Reply, command: &Command) {
         ("group", row.group.name()),
         ("complexity", row.complexity),
     ];
+    let fields: Vec<_> = fields.into_iter().filter(|(_, value)| !value.is_empty()).collect();
     reply.map(fields.len() + usize::from(!command.subcommands.is_empty()));
     for (name, value) in fields {
         reply.bulk(name.as_bytes());

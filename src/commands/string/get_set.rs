@@ -26,6 +26,7 @@ pub const ROWS: &[Row] = &[
         arity: -3,
         flags: flags(&[Flags::WRITE, Flags::DENYOOM]),
         access: &["RW", "access", "update", "variable_flags"],
+        key_notes: "read only with the option GET",
         summary: "Sets the string value of a key, whatever it held. Conditions, an expiry and the old value as options.",
         run: Run::Keyed(set),
         ..STRING

@@ -24,6 +24,7 @@ pub const ROWS: &[Row] = &[
         arity: -2,
         flags: flags(&[Flags::WRITE, Flags::FAST]),
         access: &["RW", "access", "update"],
+        key_notes: "an update because the deadline may change",
         since: "6.2.0",
         summary: "Returns the string value of a key and sets or removes its expiry.",
         run: Run::Keyed(getex),
