@@ -42,7 +42,7 @@ use crate::snapshot::snapshots::{Following, Request};
 use crate::snapshot::{Cut, Snapshots, StreamPosition, Subscription};
 
 /// Less is not kept, whatever `repl-backlog-size` says (as Redis).
-const BACKLOG_BYTES_MIN: u64 = 16 * 1024;
+pub const BACKLOG_BYTES_MIN: u64 = 16 * 1024;
 
 /// How often a server that ends looks whether its replicas have everything.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
@@ -240,6 +240,7 @@ impl Replication {
             let is_full = reader.is_none();
             follower.client.is_replica.store(true, Relaxed);
             self.primary.followers.add(follower.clone());
+            self.primary.count_good(self.engine.config.load().min_replicas_max_lag, now);
             let mut connection = Connection::new(follower.clone(), socket, head, reader, ticket, now);
             connection.incoming = Incoming::with_rest(unparsed);
             self.primary.tell(&follower, Order::Adopt(Box::new(connection)));

@@ -17,6 +17,7 @@ use crate::keyspace::watch::WatchTable;
 use crate::net::admission::Admission;
 use crate::persist::rdb::{BgSave, Refusal, ReloadError, reload};
 use crate::replication::info as replication_info;
+use crate::replication::state::BACKLOG_BYTES_MIN;
 use crate::resp::reply::Reply;
 use crate::server::shared::{Shared, Stop};
 use crate::server::{info, listen, log as server_log};
@@ -56,9 +57,13 @@ impl ServerHost {
                 "dir" => {
                     std::env::set_current_dir(&new.dir).map_err(|cause| cause.to_string())?;
                 }
+                "min-replicas-to-write" | "min-replicas-max-lag" => {
+                    let primary = &self.shared.replication().primary;
+                    primary.count_good(new.min_replicas_max_lag, UnixMs(clock::now_ms()));
+                }
                 "repl-backlog-size" => {
                     if let Some(backlog) = self.shared.engine.backlog() {
-                        backlog.set_retain(new.repl_backlog_size);
+                        backlog.set_retain(new.repl_backlog_size.max(BACKLOG_BYTES_MIN));
                     }
                 }
                 _ => {}

@@ -181,6 +181,12 @@ impl Primary {
         }
     }
 
+    /// Refreshes what min-replicas-to-write looks at: once per second, and when replicas or the limit change.
+    pub fn count_good(&self, lag_max_seconds: u64, now: UnixMs) {
+        let good = self.followers.good(lag_max_seconds, now);
+        self.engine.good_replicas.store(u32::try_from(good).unwrap_or(u32::MAX), Relaxed);
+    }
+
     /// Ends the connection of one replica (CLIENT KILL). False if there is no such.
     pub fn kill(&self, client: u64) -> bool {
         let follower = self.followers.get(client);
@@ -200,7 +206,9 @@ impl Primary {
         if let Some(ticket) = lock(&follower.ticket).take() {
             self.snapshots.withdraw(ticket);
         }
-        self.followers.remove(follower.id(), UnixMs(clock::now_ms()));
+        let now = UnixMs(clock::now_ms());
+        self.followers.remove(follower.id(), now);
+        self.count_good(self.engine.config.load().min_replicas_max_lag, now);
         self.engine.roster.remove(follower.id());
         self.waits.forget(follower.id());
     }

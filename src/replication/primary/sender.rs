@@ -341,7 +341,9 @@ impl Sender {
                 }
                 Err(loss) => lost.push((*id, loss)),
             }
-            put_online(connection, now);
+            if put_online(connection, now) {
+                self.primary.count_good(self.primary.engine.config.load().min_replicas_max_lag, now);
+            }
         }
         lost.into_iter().for_each(|(id, loss)| self.close(id, Some(loss)));
         round
@@ -428,20 +430,24 @@ impl Sender {
     }
 }
 
-/// The snapshot is out: everybody may know that the replica counts.
-fn put_online(connection: &Connection, now: UnixMs) {
+/// The snapshot is out: everybody may know that the replica counts. True if that is new.
+fn put_online(connection: &Connection, now: UnixMs) -> bool {
     let follower = &connection.follower;
     match connection.stage {
         Stage::Holding | Stage::Streaming => {}
         Stage::Finishing if follower.state() == FollowerState::Loading => {
             let name = follower.name();
             log::info!("RDB transfer completed, rdb only replica ({name}) should be disconnected asap");
-            return;
+            return false;
         }
-        Stage::Waiting | Stage::Spooling | Stage::Feeding(_) | Stage::File(_) | Stage::Finishing => return,
+        Stage::Waiting | Stage::Spooling | Stage::Feeding(_) | Stage::File(_) | Stage::Finishing => {
+            return false;
+        }
     }
-    if follower.state() != FollowerState::Online {
+    let is_new = follower.state() != FollowerState::Online;
+    if is_new {
         follower.set_online(now);
         log::info!("Synchronization with replica {} succeeded", follower.name());
     }
+    is_new
 }

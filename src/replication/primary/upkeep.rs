@@ -125,7 +125,7 @@ impl Upkeep {
             self.append(PING);
         }
         self.ticks += 1;
-        replication.count_good_replicas(&config, now);
+        primary.count_good(config.min_replicas_max_lag, now);
         let alone = primary.followers.alone_seconds(now);
         if config.repl_backlog_ttl > 0 && alone > config.repl_backlog_ttl && replication.free_backlog() {
             log::info!(
@@ -194,12 +194,4 @@ fn is_due(waiting: &[Arc<Follower>], config: &Config, now: UnixMs) -> bool {
                 let waited = u64::try_from(now.0.saturating_sub(follower.attached.0)).unwrap_or(0) / 1000;
                 !follower.takes_mark || waited >= delay
             }))
-}
-
-impl Replication {
-    /// Refreshes what min-replicas-to-write looks at.
-    pub(super) fn count_good_replicas(&self, config: &Config, now: UnixMs) {
-        let good = self.primary.followers.good(config.min_replicas_max_lag, now);
-        self.engine().good_replicas.store(u32::try_from(good).unwrap_or(u32::MAX), Relaxed);
-    }
 }
