@@ -63,15 +63,15 @@ pub(super) fn role(
     let flags = command.row.flags;
     let is_exec = matches!(command.row.run, Run::Exec);
     // EXEC is judged by what it would run.
-    let queued = |flag: Flags| {
+    let of_queue = |wanted: fn(Flags) -> bool| {
         let queue = session.transaction.as_ref().filter(|_| is_exec).map(|transaction| &transaction.queue);
         queue.is_some_and(|queue| {
             queue.iter().any(|queued| {
-                table().get(crate::commands::spec::table::CommandId(queued.command)).row.flags.has(flag)
+                wanted(table().get(crate::commands::spec::table::CommandId(queued.command)).row.flags)
             })
         })
     };
-    let writes = flags.has(Flags::WRITE) || queued(Flags::WRITE);
+    let writes = flags.has(Flags::WRITE) || of_queue(|flags| flags.has(Flags::WRITE));
     let min_good = view.config.min_replicas_to_write;
     let lacks_replicas = !view.is_replica
         && min_good > 0
@@ -86,13 +86,14 @@ pub(super) fn role(
     if view.is_replica
         && view.is_link_down
         && !view.config.replica_serve_stale_data
-        && !flags.has(Flags::STALE)
+        && (!flags.has(Flags::STALE) || of_queue(|flags| !flags.has(Flags::STALE)))
     {
         return Err(Failure::text(
             "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
         ));
     }
-    if view.is_loading && !flags.has(Flags::LOADING) {
+    let loads = flags.has(Flags::LOADING) && !of_queue(|flags| !flags.has(Flags::LOADING));
+    if view.is_loading && !loads {
         return Err(Failure::text("LOADING Redis is loading the dataset in memory"));
     }
     Ok(())
