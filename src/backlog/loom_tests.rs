@@ -219,13 +219,13 @@ fn a_reader_never_mixes_two_histories() {
         let backlog = Backlog::new(128, Offset(1000), None);
         let mut reader = backlog.reader_at(Offset(1000)).expect("the end is a place");
         let mut writer = backlog.writer().expect("a free slot");
+        append(&mut writer, b'-');
         let link = thread::spawn(move || {
-            append(&mut writer, b'-');
             writer.backlog().rebase(Offset(7), None);
             append(&mut writer, b'a');
         });
         let reserved = backlog.reserved();
-        assert!([7, 31, 1000, 1001].map(Offset).contains(&reserved), "{reserved}");
+        assert!([7, 31, 1001].map(Offset).contains(&reserved), "{reserved}");
         match reader.slices(100) {
             Ok(slices) => assert!(slices.iter().all(|slice| &**slice == b"-")),
             Err(gone) => assert!(matches!(gone, Gone::NewHistory | Gone::Overrun)),

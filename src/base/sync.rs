@@ -24,8 +24,39 @@ pub use std::thread::yield_now;
 
 /// Locks, and goes on with what is there if a thread panicked while it held the lock. For state that is
 /// consistent between any two of its statements.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+pub fn lock<M: Lockable>(mutex: &M) -> M::Guard<'_> {
+    mutex.locked()
+}
+
+/// A mutex of std, or of loom: a model contains both, since only the backlog is modelled.
+pub trait Lockable {
+    type Guard<'a>
+    where
+        Self: 'a;
+    fn locked(&self) -> Self::Guard<'_>;
+}
+
+impl<T> Lockable for std::sync::Mutex<T> {
+    type Guard<'a>
+        = std::sync::MutexGuard<'a, T>
+    where
+        T: 'a;
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, T> {
+        self.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(loom)]
+impl<T> Lockable for loom::sync::Mutex<T> {
+    type Guard<'a>
+        = loom::sync::MutexGuard<'a, T>
+    where
+        T: 'a;
+
+    fn locked(&self) -> loom::sync::MutexGuard<'_, T> {
+        self.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Loom's atomics, each with a second one beside it that every access stores to first.
