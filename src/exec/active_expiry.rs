@@ -11,10 +11,8 @@
 use std::time::{Duration, Instant};
 
 use crate::base::ids::DbIndex;
-use crate::commands::spec::{Args, Effect};
 use crate::exec::executor::Executor;
 use crate::keyspace::shard::ShardGuard;
-use crate::keyspace::space::{Expiry, Space, Surroundings};
 
 /// Keys deleted between two looks at the clock and at the barrier.
 const KEYS_PER_SLICE: usize = 32;
@@ -79,7 +77,7 @@ impl ActiveExpiry {
         let keys = self.due_keys(db, shard);
         for slice in keys.chunks(KEYS_PER_SLICE) {
             self.executor.begin_batch();
-            slice.iter().for_each(|key| self.expire(db, key));
+            slice.iter().for_each(|key| self.executor.expire(db, key));
             self.executor.end_batch();
             self.executor.checkpoint();
             if Instant::now() >= until || self.executor.view().is_replica {
@@ -94,20 +92,5 @@ impl ActiveExpiry {
         let mut due = Vec::new();
         guard.due(self.executor.now(), &mut due);
         due.into_iter().map(|at| guard.get(at).key().to_vec()).collect()
-    }
-
-    fn expire(&mut self, db: DbIndex, key: &[u8]) {
-        let executor = &mut self.executor;
-        let around = Surroundings {
-            expiry: Expiry::Delete,
-            ..Executor::surroundings(&executor.view, &executor.engine, executor.now)
-        };
-        let hash = crate::base::hash::hash_key(key);
-        let mut space = Space::one(&executor.view.keyspace, db, key, hash, around);
-        space.expire_if_due(key);
-        executor.stream.commit(db, &Args::borrowed(&[], None), Effect::None, &space.changes.expired);
-        let tally = space.changes.tally;
-        drop(space);
-        executor.tally(tally);
     }
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::backlog::Writer;
 use crate::base::clock;
+use crate::base::hash::hash_key;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
 use crate::commands::spec::table::{Command, CommandId};
@@ -334,6 +335,18 @@ impl Executor {
         self.tally(tally);
     }
 
+    /// Deletes a key if its deadline has passed, and tells the replicas, whoever has met it.
+    pub(super) fn expire(&mut self, db: DbIndex, key: &[u8]) {
+        let around =
+            Surroundings { expiry: Expiry::Delete, ..Self::surroundings(&self.view, &self.engine, self.now) };
+        let mut space = Space::one(&self.view.keyspace, db, key, hash_key(key), around);
+        space.expire_if_due(key);
+        self.stream.commit(db, &Args::borrowed(&[], None), Effect::None, &space.changes.expired);
+        let tally = space.changes.tally;
+        drop(space);
+        self.tally(tally);
+    }
+
     /// Adds what a command has counted to the statistics.
     #[inline]
     pub(super) fn tally(&self, tally: crate::keyspace::space::Tally) {
@@ -352,7 +365,7 @@ impl Executor {
     }
 
     /// A walk holds one shard's lock at a time, so it must not delete what it finds expired: the DEL could fall behind a
-    /// later write of the same key.
+    /// later write of the same key. On a primary such keys are deleted after it, each under its own lock.
     fn walk(
         &mut self,
         session: &mut Session,
@@ -377,9 +390,13 @@ impl Executor {
         if let Err(failure) = handler(&mut ctx) {
             fail(&self.counters, command, &failure, mark, reply);
         }
+        let met = std::mem::take(&mut space.changes.due);
         let tally = space.changes.tally;
         drop(space);
         self.tally(tally);
+        if !self.view.is_replica {
+            met.iter().for_each(|key| self.expire(session.db, key));
+        }
     }
 
     fn control(

@@ -103,6 +103,8 @@ pub struct Changes<'a> {
     around: Surroundings<'a>,
     /// Keys that were found expired and deleted: their DELs go into the stream before the command's own effect.
     pub expired: Vec<(DbIndex, Vec<u8>)>,
+    /// Keys that a walk over the shards has met past their deadline, and passed over. The executor deletes them after it.
+    pub due: Vec<Vec<u8>>,
     pub tally: Tally,
 }
 
@@ -210,7 +212,8 @@ impl<'a> Space<'a> {
         around: Surroundings<'a>,
         hashed: (*const u8, usize, u64),
     ) -> Space<'a> {
-        let changes = Changes { keyspace, around, expired: Vec::new(), tally: Tally::default() };
+        let changes =
+            Changes { keyspace, around, expired: Vec::new(), due: Vec::new(), tally: Tally::default() };
         Space { locks, db, hashed, changes }
     }
 

@@ -62,6 +62,16 @@ pub const ROWS: &[Row] = &[
     },
 ];
 
+/// Keys past their deadline that a walk leaves to be deleted; more are left to active expiry.
+const DUE_MAX: usize = 4096;
+
+/// Notes a key that was met past its deadline.
+fn note_due(due: &mut Vec<Vec<u8>>, key: &[u8]) {
+    if due.len() < DUE_MAX {
+        due.push(key.to_vec());
+    }
+}
+
 fn is_live(entry: &Entry, now: UnixMs) -> bool {
     entry.deadline().is_none_or(|at| at >= now)
 }
@@ -82,9 +92,14 @@ fn keys(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
         let guard = db.lock(shard);
         for at in guard.iter() {
             let entry = guard.get(at);
-            if (matches_all || glob_match(pattern, entry.key(), false)) && is_live(entry, now) {
+            if !matches_all && !glob_match(pattern, entry.key(), false) {
+                continue;
+            }
+            if is_live(entry, now) {
                 ctx.reply.bulk(entry.key());
                 count += 1;
+            } else {
+                note_due(&mut ctx.space.changes.due, entry.key());
             }
         }
     }
@@ -153,7 +168,6 @@ fn scan(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     let wanted = |entry: &Entry| {
         options.pattern.is_none_or(|pattern| glob_match(pattern, entry.key(), false))
             && options.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(entry.kind().name().as_bytes()))
-            && is_live(entry, now)
     };
     let mut shard = (cursor >> HASH_BITS) as usize;
     let mut from = cursor & ((1 << HASH_BITS) - 1);
@@ -162,7 +176,11 @@ fn scan(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     while shard < db.shard_count() {
         let (seen, rest) = scan_shard(db, shard, from, options.count - visited, |entry| {
             if wanted(entry) {
-                shown.push(entry.key().to_vec());
+                if is_live(entry, now) {
+                    shown.push(entry.key().to_vec());
+                } else {
+                    note_due(&mut ctx.space.changes.due, entry.key());
+                }
             }
         });
         visited += seen;
@@ -228,8 +246,9 @@ fn randomkey(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     ctx.space.release();
     let db = ctx.space.keyspace().db(ctx.space.db());
     let total = db.len();
-    let key = (0..TRIES.min(total)).find_map(|_| pick(db, ctx.rng.below(total as u64) as usize, now));
-    let key = key.or_else(|| (0..total).step_by(1.max(total / 1000)).find_map(|at| pick(db, at, now)));
+    let due = &mut ctx.space.changes.due;
+    let key = (0..TRIES.min(total)).find_map(|_| pick(db, ctx.rng.below(total as u64) as usize, now, due));
+    let key = key.or_else(|| (0..total).step_by(1.max(total / 1000)).find_map(|at| pick(db, at, now, due)));
     match key {
         Some(key) => ctx.reply.bulk(&key),
         None => ctx.reply.null(),
@@ -238,14 +257,20 @@ fn randomkey(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
 }
 
 /// The key at `position` if all keys stood in a row, unless it has expired.
-fn pick(db: &Db, position: usize, now: UnixMs) -> Option<Vec<u8>> {
+fn pick(db: &Db, position: usize, now: UnixMs, due: &mut Vec<Vec<u8>>) -> Option<Vec<u8>> {
     let mut left = position;
     for shard in 0..db.shard_count() {
         let keys = db.side(shard).keys();
         if left < keys {
             let guard = db.lock(shard);
             let entry = guard.iter().nth(left.min(guard.len().saturating_sub(1))).map(|at| guard.get(at))?;
-            return is_live(entry, now).then(|| entry.key().to_vec());
+            if is_live(entry, now) {
+                return Some(entry.key().to_vec());
+            }
+            if !due.iter().any(|key| key == entry.key()) {
+                note_due(due, entry.key());
+            }
+            return None;
         }
         left -= keys;
     }
