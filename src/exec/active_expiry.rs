@@ -43,7 +43,8 @@ impl ActiveExpiry {
         let now = self.executor.tick();
         let is_off =
             self.executor.engine().expiry_off_until.load(std::sync::atomic::Ordering::Relaxed) > now.0;
-        let result = if self.executor.view().is_replica || is_off {
+        // What is saved at the end is the end: a later DEL would leave replicas ahead of it.
+        let result = if self.executor.view().is_replica || self.executor.view().is_stopping || is_off {
             Round::Complete
         } else {
             self.walk(Instant::now() + budget)
@@ -80,7 +81,8 @@ impl ActiveExpiry {
             slice.iter().for_each(|key| self.executor.expire(db, key));
             self.executor.end_batch();
             self.executor.checkpoint();
-            if Instant::now() >= until || self.executor.view().is_replica {
+            let view = self.executor.view();
+            if Instant::now() >= until || view.is_replica || view.is_stopping {
                 return false;
             }
         }
