@@ -62,8 +62,9 @@ fn former_primary_resumes(first: Product, heir: Product) {
     Traffic::new(seed).send(&mut first.client(), 1_000);
     follow(&heir, first.port);
     wait_in_sync(&first, &heir);
-    // Pings of the primary would move it ahead of its heir between the two commands.
+    // Pings and expiry would move the primary ahead of its heir between the two commands.
     first.client().ok("CONFIG SET repl-ping-replica-period 3600");
+    first.client().ok("DEBUG SET-ACTIVE-EXPIRE 0");
     wait_in_sync(&first, &heir);
     heir.client().ok("REPLICAOF NO ONE");
     follow(&first, heir.port);
