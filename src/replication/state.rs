@@ -14,30 +14,30 @@
 
 use std::io;
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, unbounded};
 
-use crate::backlog::{Backlog, Offset};
-use crate::base::clock;
+use crate::backlog::{Backlog, Offset, Reader};
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::new_id;
 use crate::base::sync::lock;
 use crate::commands::spec::Failure;
 use crate::exec::engine::Engine;
-use crate::replication::identity::{Identity, ReplId};
+use crate::replication::identity::{Identity, ReplId, psync_offset};
 use crate::replication::primary::connection::Connection;
 use crate::replication::primary::follower::{Follower, FollowerState};
 use crate::replication::primary::incoming::Incoming;
-use crate::replication::primary::psync::{Held, Verdict, decide};
+use crate::replication::primary::psync::{Held, Reason, Verdict, decide};
 use crate::replication::primary::sender::Order;
 use crate::replication::primary::upkeep::{News, Upkeep};
 use crate::replication::primary::wait::Unblock;
 use crate::replication::primary::{Arrival, Primary};
 use crate::replication::role::{LinkStatus, Role};
-use crate::session::Session;
+use crate::session::{Session, SyncRequest};
 use crate::snapshot::snapshots::{Following, Request};
 use crate::snapshot::{Cut, Snapshots, StreamPosition, Subscription};
 
@@ -188,56 +188,21 @@ impl Replication {
         let Arrival { client, traits, request, socket, unparsed, unsent, ticket } = arrival;
         let sender = self.primary.deal();
         let follower = Arc::new(Follower::new(client, sender, &traits, &request, now));
-        let name = follower.name();
-        log::info!("Replica {name} asks for synchronization");
-        let socket = TcpStream::from(socket);
-        let no_delay = !self.engine.config.load().repl_disable_tcp_nodelay;
-        // Fails on a unix socket, where nothing is delayed.
-        if socket.set_nonblocking(true).is_err() || socket.set_nodelay(no_delay).is_err() {
-            log::debug!("the socket of replica {name} keeps its options");
-        }
+        log::info!("Replica {} asks for synchronization", follower.name());
+        let socket = self.prepare_socket(socket, &follower);
+        let mut head = unsent;
         let is_full = {
             // Held until the sender has its order: a change of role that comes later then closes this connection as well.
             let state = self.state();
-            let backlog = self.engine.backlog();
-            let held = backlog
-                .as_ref()
-                .map(|backlog| Held { first: backlog.first_offset(), end: backlog.published() });
-            let verdict = decide(&request, &state.identity, held);
-            let mut head = unsent;
-            let reader = match (verdict, &backlog) {
-                (Verdict::Continue(after), Some(backlog)) => backlog.reader_at(after).ok(),
-                (Verdict::Continue(_) | Verdict::Full(_), _) => None,
-            };
-            match (&reader, verdict) {
-                (Some(reader), _) => {
-                    log::info!(
-                        "Partial resynchronization request from {name} accepted. Sending {} bytes of backlog \
-                         starting from offset {}.",
-                        reader.lag_bytes(),
-                        reader.position().0 + 1
-                    );
-                    let reply = match traits.psync2 {
-                        true => format!("+CONTINUE {}\r\n", state.identity.id),
-                        false => "+CONTINUE\r\n".to_owned(),
-                    };
-                    head.extend_from_slice(reply.as_bytes());
-                    follower.set_online(now);
-                    self.primary.counters.partial_ok.fetch_add(1, Relaxed);
-                }
-                (None, Verdict::Full(reason)) => {
-                    log::info!("{}", reason.text(&name, &request, &state.identity));
-                    self.primary.counters.full.fetch_add(1, Relaxed);
-                    let refused = u64::from(reason.is_refusal());
-                    self.primary.counters.partial_err.fetch_add(refused, Relaxed);
-                }
-                (None, Verdict::Continue(_)) => {
-                    log::info!("Unable to partial resync with replica {name} for lack of backlog");
-                    self.primary.counters.full.fetch_add(1, Relaxed);
-                    self.primary.counters.partial_err.fetch_add(1, Relaxed);
-                }
-            }
+            let reader = self.resume(&state, &follower, &request);
             let is_full = reader.is_none();
+            if !is_full {
+                match traits.psync2 {
+                    true => head.extend_from_slice(format!("+CONTINUE {}\r\n", state.identity.id).as_bytes()),
+                    false => head.extend_from_slice(b"+CONTINUE\r\n"),
+                }
+                follower.set_online(now);
+            }
             follower.client.is_replica.store(true, Relaxed);
             self.primary.followers.add(follower.clone());
             self.primary.count_good(self.engine.config.load().min_replicas_max_lag, now);
@@ -249,6 +214,46 @@ impl Replication {
         if is_full {
             self.enlist(follower);
         }
+    }
+
+    fn prepare_socket(&self, socket: OwnedFd, follower: &Follower) -> TcpStream {
+        let socket = TcpStream::from(socket);
+        let no_delay = !self.engine.config.load().repl_disable_tcp_nodelay;
+        // Fails on a unix socket, where nothing is delayed.
+        if socket.set_nonblocking(true).is_err() || socket.set_nodelay(no_delay).is_err() {
+            log::debug!("the socket of replica {} keeps its options", follower.name());
+        }
+        socket
+    }
+
+    /// The follower's place in the stream if it may go on where it was; None if it needs everything. Counts and logs.
+    fn resume(&self, state: &State, follower: &Follower, request: &SyncRequest) -> Option<Reader> {
+        let backlog = self.engine.backlog();
+        let held =
+            backlog.as_ref().map(|backlog| Held { first: backlog.first_offset(), end: backlog.published() });
+        let (name, counters) = (follower.name(), &self.primary.counters);
+        let reason = match (decide(request, &state.identity, held), backlog) {
+            (Verdict::Continue(after), Some(backlog)) => match backlog.reader_at(after) {
+                Ok(reader) => {
+                    log::info!(
+                        "Partial resynchronization request from {name} accepted. Sending {} bytes of backlog \
+                         starting from offset {}.",
+                        reader.lag_bytes(),
+                        psync_offset(reader.position())
+                    );
+                    counters.partial_ok.fetch_add(1, Relaxed);
+                    return Some(reader);
+                }
+                // It was trimmed between the two looks.
+                Err(_) => Reason::NotHeld,
+            },
+            (Verdict::Continue(_), None) => Reason::NotHeld,
+            (Verdict::Full(reason), _) => reason,
+        };
+        log::info!("{}", reason.text(&name, request, &state.identity));
+        counters.full.fetch_add(1, Relaxed);
+        counters.partial_err.fetch_add(u64::from(reason.is_refusal()), Relaxed);
+        None
     }
 
     /// Queues a follower for the next snapshot.
@@ -490,10 +495,5 @@ impl Replication {
     /// At start of a replica, with a data set that was saved at `offset` of history `id`: the link asks to continue there.
     pub fn restore_as_replica(&self, id: ReplId, offset: Offset, db: Option<DbIndex>) {
         self.restart_history(id, offset, db);
-    }
-
-    /// The clock for those who call from a place that has none.
-    pub fn now(&self) -> UnixMs {
-        UnixMs(clock::now_ms())
     }
 }
