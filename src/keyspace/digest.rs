@@ -83,30 +83,32 @@ fn add_value(digest: &mut Digest, entry: &Entry) {
 #[cfg(test)]
 mod tests {
     use super::of_keyspace;
-    use crate::commands::harness::Harness;
-    use crate::commands::spec::Host;
+    use crate::base::hash::hash_key;
+    use crate::base::ids::{DbIndex, UnixMs};
+    use crate::keyspace::db::Keyspace;
+    use crate::keyspace::entry::Entry;
+    use crate::types::Str;
 
-    /// What redis-server 7.0.15 answers to DEBUG DIGEST after the same commands.
+    /// What redis-server 7.0.15 answers to DEBUG DIGEST with the same keys: (database, key, value, has a deadline).
     #[test]
     fn the_digest_is_that_of_redis() {
-        let check = |commands: &[&str], expected: &str| {
-            let mut h = Harness::new();
-            for command in commands {
-                if let Some(db) = command.strip_prefix("select ") {
-                    h.session.db.0 = db.parse().expect("a number");
-                } else {
-                    h.run(command);
-                }
+        let check = |keys: &[(u16, &str, &str, bool)], expected: &str| {
+            let keyspace = Keyspace::new(16);
+            for (db, key, value, has_deadline) in keys {
+                let (db, hash) = (keyspace.db(DbIndex(*db)), hash_key(key.as_bytes()));
+                let deadline = has_deadline.then_some(UnixMs(1));
+                let entry = Entry::string(key.as_bytes(), Str::encode(value.as_bytes()), deadline, 0, 0);
+                db.lock(db.shard_of(hash)).insert(hash, entry);
             }
-            assert_eq!(of_keyspace(&h.host.keyspace()).hex(), expected, "{commands:?}");
+            assert_eq!(of_keyspace(&keyspace).hex(), expected, "{keys:?}");
         };
         check(&[], "0000000000000000000000000000000000000000");
-        check(&["set a hello"], "7bba0c6c0ba7cf343554878a513cce31a28c4abb");
-        check(&["set a 123", "set b 0123"], "9afcdbca8c98474a2684cf099327dd9802af52bd");
-        check(&["set k v ex 1000"], "bf83f210388eea94f06fb90d517490e16a08d7dd");
-        check(&["set k v"], "264ccf65edec66bccfa7cc659414ccca432057d2");
+        check(&[(0, "a", "hello", false)], "7bba0c6c0ba7cf343554878a513cce31a28c4abb");
+        check(&[(0, "a", "123", false), (0, "b", "0123", false)], "9afcdbca8c98474a2684cf099327dd9802af52bd");
+        check(&[(0, "k", "v", true)], "bf83f210388eea94f06fb90d517490e16a08d7dd");
+        check(&[(0, "k", "v", false)], "264ccf65edec66bccfa7cc659414ccca432057d2");
         check(
-            &["set a 1", "set b 2", "select 9", "set a 1 ex 100", "select 15", "set c \"\""],
+            &[(0, "a", "1", false), (0, "b", "2", false), (9, "a", "1", true), (15, "c", "", false)],
             "b3062057d64ddb3030817f1d88fd46007f9cd0f0",
         );
     }

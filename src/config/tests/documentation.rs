@@ -74,3 +74,12 @@ fn the_configuration_page_shows_every_row_as_it_is() {
     let found = fs::read_to_string(path).unwrap_or_default();
     assert!(found == expected, "docs/configuration.md is stale: run this test with UPDATE_DOCS=1");
 }
+
+#[test]
+fn the_page_of_differences_names_every_directive_without_effect() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/differences.md");
+    let page = fs::read_to_string(path).expect("the page is part of the sources");
+    for row in rows::all().filter(|row| row.effect == Effect::None) {
+        assert!(page.contains(&format!("`{}`", row.name)), "{} is missing", row.name);
+    }
+}
