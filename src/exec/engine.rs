@@ -56,6 +56,8 @@ pub struct Engine {
     is_loading: AtomicBool,
     /// Is the server stopping? Set once, while the world stands still, with a bump; workers then run nothing more.
     is_stopping: AtomicBool,
+    /// Did the last save fail, with stop-writes-on-bgsave-error set? Written by cron, with a bump.
+    is_disk_failing: AtomicBool,
     /// Replicas that are online and not lagging more than min-replicas-max-lag. Written by the senders' roster once per
     /// second, read Relaxed by executors for every write while min-replicas-to-write is set.
     pub good_replicas: AtomicU32,
@@ -82,6 +84,7 @@ impl Engine {
             is_replica: AtomicBool::new(false),
             is_link_down: AtomicBool::new(false),
             is_loading: AtomicBool::new(false),
+            is_disk_failing: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
             good_replicas: AtomicU32::new(0),
             expiry_off_until: AtomicI64::new(0),
@@ -177,6 +180,13 @@ impl Engine {
         self.bump();
     }
 
+    /// Writes are refused from now on, or no longer (MISCONF).
+    pub fn set_disk_failing(&self, is_failing: bool) {
+        if self.is_disk_failing.swap(is_failing, Ordering::Relaxed) != is_failing {
+            self.bump();
+        }
+    }
+
     pub(super) fn view(&self) -> View {
         // The generation is read first: a change that comes in between is seen again with the next refresh.
         let generation = self.generation();
@@ -190,6 +200,7 @@ impl Engine {
             is_replica: self.is_replica(),
             is_link_down: self.is_link_down.load(Ordering::Relaxed),
             is_loading: self.is_loading(),
+            is_disk_failing: self.is_disk_failing.load(Ordering::Relaxed),
             is_stopping: self.is_stopping.load(Ordering::Relaxed),
         }
     }
@@ -206,12 +217,16 @@ pub struct View {
     pub is_replica: bool,
     pub is_link_down: bool,
     pub is_loading: bool,
+    pub is_disk_failing: bool,
     pub is_stopping: bool,
 }
 
 impl View {
     /// Does every request pass without a look at gates that depend on role, link or loading?
     pub fn is_open(&self) -> bool {
-        !self.is_replica && !self.is_loading && self.config.min_replicas_to_write == 0
+        !self.is_replica
+            && !self.is_loading
+            && !self.is_disk_failing
+            && self.config.min_replicas_to_write == 0
     }
 }

@@ -13,6 +13,10 @@ use crate::session::Session;
 /// Redis quotes this many bytes of the name, and as many of all arguments together.
 const QUOTED_BYTES_MAX: usize = 128;
 
+const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
+Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+
 #[cold]
 pub(super) fn unknown_command(args: &Args<'_>) -> Failure {
     let mut quoted = String::new();
@@ -72,6 +76,9 @@ pub(super) fn role(
         })
     };
     let writes = flags.has(Flags::WRITE) || of_queue(|flags| flags.has(Flags::WRITE));
+    if view.is_disk_failing && !view.is_replica && (writes || command.row.name == "ping") {
+        return Err(Failure::text(MISCONF));
+    }
     let min_good = view.config.min_replicas_to_write;
     let lacks_replicas = !view.is_replica
         && min_good > 0

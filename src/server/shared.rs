@@ -190,6 +190,7 @@ impl Shared {
     /// Called by cron.
     pub fn every_second(&self) {
         self.saver().tick(UnixMs(clock::now_ms()));
+        self.engine.set_disk_failing(self.saver().refuses_writes());
     }
 
     /// Gives replicas the time to acknowledge what was written until now (`shutdown-timeout`, or none). After it our own PINGs
