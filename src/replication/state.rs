@@ -91,16 +91,18 @@ impl Replication {
     }
 
     /// Before a primary ends: gives its replicas so much time to acknowledge what was written until now, and puts no more
-    /// PING into the stream. Says how many have not acknowledged.
+    /// PING into the stream. Says how many have not acknowledged. A second call puts no question into the stream either: what
+    /// was saved in between must stay its end, and replicas acknowledge each second by themselves.
     pub fn drain(&self, timeout: Duration) -> usize {
         let (target, until) = (self.offset().0, Instant::now() + timeout);
         let followers = &self.primary.followers;
         let mut lagging = if self.engine.is_replica() { 0 } else { followers.lagging(target) };
         if lagging > 0 && !timeout.is_zero() {
             log::info!("{lagging} of {} replicas are in lag when shutting down.", followers.len());
-            self.resume_upkeep();
-            self.primary.waits.request();
-            self.primary.notify(News::Look);
+            if !self.primary.is_silent.load(Relaxed) {
+                self.primary.waits.request();
+                self.primary.notify(News::Look);
+            }
             while lagging > 0 && Instant::now() < until {
                 std::thread::sleep(DRAIN_LOOK);
                 lagging = followers.lagging(target);

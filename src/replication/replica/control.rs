@@ -10,8 +10,8 @@
 //! `abandon` has returned, this link changes nothing any more, and nobody had to wait for its thread.
 
 use std::io;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use mio::{Poll, Token, Waker};
 
@@ -40,20 +40,22 @@ pub struct Control {
     wanted: AtomicBool,
     /// Set by CLIENT KILL, taken by the link's thread when it is woken; the waker's system call orders the two.
     cut: AtomicBool,
-    /// Bytes read from the primary over all connections. Added to by the link's thread, read by INFO; Relaxed.
-    pub bytes_read: AtomicU64,
+    /// Bytes read from primaries, of all links. Added to by the link's thread, read by INFO; Relaxed.
+    pub bytes_read: Arc<AtomicU64>,
     waker: Waker,
     peer: Mutex<Option<Peer>>,
 }
 
 impl Control {
+    /// A link that is wanted; `bytes_read` outlives it.
+    ///
     /// # Errors
     /// The system has no event descriptor for us.
-    pub fn new(poll: &Poll) -> io::Result<Control> {
+    pub fn new(poll: &Poll, bytes_read: Arc<AtomicU64>) -> io::Result<Control> {
         Ok(Control {
             wanted: AtomicBool::new(true),
             cut: AtomicBool::new(false),
-            bytes_read: AtomicU64::new(0),
+            bytes_read,
             waker: Waker::new(poll.registry(), WAKE)?,
             peer: Mutex::new(None),
         })

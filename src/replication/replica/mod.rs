@@ -21,6 +21,7 @@ mod tests;
 
 use std::fmt::Write;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use mio::Poll;
@@ -51,11 +52,13 @@ pub struct Links {
     replication: Arc<Replication>,
     /// Changed only while the world stands still, so that whoever holds it waits for nobody.
     current: Mutex<Option<Current>>,
+    /// See `Control::bytes_read`.
+    bytes_read: Arc<AtomicU64>,
 }
 
 impl Links {
     pub fn new(replication: Arc<Replication>) -> Links {
-        Links { replication, current: Mutex::new(None) }
+        Links { replication, current: Mutex::new(None), bytes_read: Arc::default() }
     }
 
     /// REPLICAOF host port: from now on that primary is followed. False if it is already.
@@ -64,7 +67,7 @@ impl Links {
     /// The system has no thread or no events for us; then nothing has changed.
     pub fn follow(&self, host: &str, port: u16) -> io::Result<bool> {
         let poll = Poll::new()?;
-        let control = Arc::new(Control::new(&poll)?);
+        let control = Arc::new(Control::new(&poll, self.bytes_read.clone())?);
         let status = Arc::new(LinkStatus::new(host.to_owned(), port));
         let thread = {
             let (control, status, replication) = (control.clone(), status.clone(), self.replication.clone());
@@ -127,6 +130,11 @@ impl Links {
         is_meant
     }
 
+    /// Bytes read from primaries since the start.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Relaxed)
+    }
+
     /// The connection to the primary as a line of CLIENT LIST; empty if there is none.
     pub fn describe(&self, now: UnixMs) -> String {
         let mut line = String::new();
@@ -137,7 +145,7 @@ impl Links {
             return line;
         };
         let seconds = |since: i64| (now.0 - since).max(0) / 1000;
-        let last_io = match status.last_io.load(std::sync::atomic::Ordering::Relaxed) {
+        let last_io = match status.last_io.load(Relaxed) {
             at if at >= 0 => at,
             _ => peer.since.0,
         };

@@ -574,7 +574,7 @@ fn a_silent_primary_is_given_up() {
 /// An applier without a link.
 fn applier(engine: &Arc<Engine>) -> (Applier, Poll) {
     let poll = Poll::new().expect("the system has events");
-    let control = Arc::new(Control::new(&poll).expect("the system has events"));
+    let control = Arc::new(Control::new(&poll, Arc::default()).expect("the system has events"));
     let client = link_client(&LinkStatus::new("h".into(), 1));
     let mut applier = Applier::new(engine.clone(), control, Session::new(Arc::new(client), true));
     applier.executor.unpark();

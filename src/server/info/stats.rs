@@ -19,7 +19,7 @@ pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
     lines.field("instantaneous_ops_per_sec", rates.commands.round() as u64);
     lines.field("total_net_input_bytes", traffic.input_bytes);
     lines.field("total_net_output_bytes", traffic.output_bytes);
-    lines.field("total_net_repl_input_bytes", 0);
+    lines.field("total_net_repl_input_bytes", shared.links().bytes_read());
     lines.field("total_net_repl_output_bytes", sync.bytes_sent.load(Relaxed));
     lines.field("instantaneous_input_kbps", format_args!("{:.2}", rates.input_bytes / 1024.0));
     lines.field("instantaneous_output_kbps", format_args!("{:.2}", rates.output_bytes / 1024.0));
