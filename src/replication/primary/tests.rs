@@ -544,6 +544,7 @@ fn a_server_that_ends_waits_for_its_replicas_and_sends_the_rest() {
     let offset = server.replication.offset().0;
     eventually("it is online", || server.replication.primary.followers.lagging(offset) == 1);
     assert_eq!(server.replication.drain(Duration::ZERO), 1, "no time, no question");
+    server.replication.resume_upkeep();
     assert_eq!(server.replication.drain(Duration::from_millis(20)), 1);
     replica.expect(&[b"SELECT", b"0"]);
     replica.expect(&[b"SET", b"k", b"v"]);
