@@ -248,11 +248,6 @@ impl<'a> Space<'a> {
         &self.changes.around
     }
 
-    /// Does any key of the whole keyspace stand open (see `whole`)?
-    pub fn is_whole(&self) -> bool {
-        matches!(self.locks, Locks::OnDemand(_))
-    }
-
     /// Lets go of the lock that was taken on access, so that a walk over all shards can take them itself.
     pub fn release(&mut self) {
         if let Locks::OnDemand(held) = &mut self.locks {
@@ -510,13 +505,6 @@ impl Vacant<'_, '_> {
     pub fn insert_renamed(self, source: Entry, deadline: Option<UnixMs>) {
         let around = &self.changes.around;
         let entry = source.renamed(self.key, deadline, around.stamp, around.clock);
-        self.insert_entry(entry);
-    }
-
-    /// A value made elsewhere (RESTORE).
-    pub fn insert_boxed(self, value: Box<Value>, deadline: Option<UnixMs>) {
-        let around = &self.changes.around;
-        let entry = Entry::boxed(self.key, value, deadline, around.stamp, around.clock);
         self.insert_entry(entry);
     }
 

@@ -28,6 +28,10 @@ use crate::server::shared::Shared;
 use crate::session::Session;
 use crate::session::client::Client;
 
+/// How long an idle worker sleeps at the most. Its view holds on to the databases that were current when it fell asleep: without
+/// this their memory would stay after a FLUSHALL for as long as nobody speaks to this worker.
+const IDLE_MS_MAX: u64 = 1000;
+
 /// What other threads ask of a worker.
 #[derive(Debug)]
 pub enum Message {
@@ -206,7 +210,7 @@ impl Service for Worker {
     fn tick(&mut self, _now_ms: u64, _peers: &mut dyn Peers<Session>) {}
 
     fn next_deadline_ms(&self) -> Option<u64> {
-        None
+        Some(clock::monotonic_ms() + IDLE_MS_MAX)
     }
 
     #[inline]

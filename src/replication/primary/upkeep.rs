@@ -117,6 +117,9 @@ impl Upkeep {
     }
 
     fn tick(&mut self, now: UnixMs) {
+        // Lets go of databases and a backlog that have been replaced since, or their memory would stay.
+        self.executor.unpark();
+        self.executor.park();
         let replication = self.replication.clone();
         let config = replication.engine().config.load().clone();
         let primary = &replication.primary;
