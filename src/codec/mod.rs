@@ -1,4 +1,4 @@
-//! Bytes that outlive a process or cross between servers: LZF, CRC64 and the primitives of the RDB format.
+//! Bytes that outlive a process or cross between servers: LZF, CRC64, the intset and the primitives of the RDB format.
 //! Callers are `types` (values in RDB form), `snapshot`, `persist` and `replication` (whole RDB streams), and the
 //! commands DUMP and RESTORE.
 //!
@@ -6,5 +6,6 @@
 //! what has arrived, not to what a header claims. Nothing here knows a key, a database or a socket.
 
 pub mod crc64;
+pub mod intset;
 pub mod lzf;
 pub mod rdb;
