@@ -1,4 +1,5 @@
-//! Bytes that outlive a process or cross between servers: LZF, CRC64, the intset and the primitives of the RDB format.
+//! Bytes that outlive a process or cross between servers: LZF, CRC64, Redis' compact encodings (listpack, intset and the
+//! older ones that are only read) and the primitives of the RDB format.
 //! Callers are `types` (values in RDB form), `snapshot`, `persist` and `replication` (whole RDB streams), and the
 //! commands DUMP and RESTORE.
 //!
@@ -7,5 +8,6 @@
 
 pub mod crc64;
 pub mod intset;
+pub mod listpack;
 pub mod lzf;
 pub mod rdb;
