@@ -10,6 +10,8 @@ use starling::base::hash::hash_key;
 use starling::base::ids::{DbIndex, UnixMs};
 use starling::base::random::Rng;
 use starling::keyspace::db::Keyspace;
+use starling::keyspace::notify::Classes;
+use starling::keyspace::ready::Waiting;
 use starling::keyspace::space::{Expiry, Space, Surroundings, access_clock};
 use starling::keyspace::watch::WatchTable;
 use starling::types::Str;
@@ -47,12 +49,15 @@ impl Bench {
     /// Locks one key as a command does and hands it to `work`.
     #[inline]
     fn open<R>(&self, key: &[u8], work: impl FnOnce(&mut Space<'_>) -> R) -> R {
+        let waiting = Waiting::default();
         let around = Surroundings {
             now: NOW,
             clock: access_clock(NOW),
             stamp: 0,
             pre_images: None,
             watches: &self.watches,
+            waiting: &waiting,
+            notify: Classes::default(),
             expiry: Expiry::Delete,
         };
         work(&mut Space::one(&self.keyspace, DB, key, hash_key(key), around))

@@ -66,6 +66,7 @@ fn options() -> LoadOptions<'static> {
         now: UnixMs(0),
         expired: Expired::Keep,
         verify_checksum: true,
+        config: Box::leak(Box::default()),
         key_load_delay: 0,
         on_progress: Box::leak(Box::new(|_| ControlFlow::Continue(()))),
     }

@@ -6,6 +6,7 @@
 mod big_natural;
 pub mod alloc;
 pub mod clock;
+pub mod digest;
 pub mod double;
 mod float_literal;
 pub mod glob;

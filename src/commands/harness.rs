@@ -18,6 +18,8 @@ use crate::commands::spec::table::{Command, table};
 use crate::commands::spec::{Args, Control, Ctx, Effect, Failure, Host, Next, Run, keys};
 use crate::config::{Asker, Config, Live, Origin};
 use crate::keyspace::db::Keyspace;
+use crate::keyspace::notify::{Classes, Event};
+use crate::keyspace::ready::Waiting;
 use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings, Tally, access_clock};
 use crate::keyspace::watch::WatchTable;
 use crate::resp::batch::Batch;
@@ -40,6 +42,8 @@ pub struct Harness {
     /// `Delete` is a primary, `Hide` a replica's client, `Ignore` the stream of a primary.
     pub expiry: Expiry,
     pub from_primary: bool,
+    /// The classes of events that commands note; none at first.
+    pub notify: Classes,
     rng: Rng,
 }
 
@@ -51,6 +55,10 @@ pub struct Outcome {
     pub effect: Vec<u8>,
     pub tally: Tally,
     pub next: Next,
+    /// Events of the classes that the harness asks for.
+    pub events: Vec<Event>,
+    /// Keys that clients could wait for, if `host.waiting` says that some do.
+    pub ready: Vec<(DbIndex, Vec<u8>)>,
 }
 
 impl Default for Harness {
@@ -70,6 +78,7 @@ impl Harness {
             now,
             expiry: Expiry::Delete,
             from_primary: false,
+            notify: Classes::default(),
             rng: Rng::from_seed(1),
         }
     }
@@ -100,8 +109,14 @@ impl Harness {
         encode(&mut raw, words.len(), words.iter().copied());
         let args = Args::borrowed(words, Some(&raw));
         let mut reply = Reply::with_protocol(self.session.resp3);
-        let mut outcome =
-            Outcome { reply: Vec::new(), effect: Vec::new(), tally: Tally::default(), next: Next::Continue };
+        let mut outcome = Outcome {
+            reply: Vec::new(),
+            effect: Vec::new(),
+            tally: Tally::default(),
+            next: Next::Continue,
+            events: Vec::new(),
+            ready: Vec::new(),
+        };
         let result = resolve(&args).and_then(|command| self.call(command, args, &mut reply, &mut outcome));
         if let Err(failure) = result {
             reply.truncate(0);
@@ -143,6 +158,8 @@ impl Harness {
             stamp: 0,
             pre_images: None,
             watches: &self.host.watches,
+            waiting: &self.host.waiting,
+            notify: self.notify,
             expiry: self.expiry,
         };
         let mut space = match command.row.run {
@@ -190,6 +207,8 @@ impl Harness {
         };
         outcome.next = control.next;
         outcome.tally = space.changes.tally;
+        outcome.events = std::mem::take(&mut space.changes.events);
+        outcome.ready = std::mem::take(&mut space.changes.ready);
         for (_, key) in &space.changes.expired {
             encode(&mut outcome.effect, 2, [b"DEL".as_slice(), key].into_iter());
         }
@@ -239,6 +258,7 @@ fn resolve(args: &Args<'_>) -> Result<&'static Command, Failure> {
 pub struct TestHost {
     pub live: Live,
     pub watches: WatchTable,
+    pub waiting: Waiting,
     pub roster: Roster,
     /// Ids of the clients that commands have closed.
     pub killed: Mutex<Vec<u64>>,
@@ -252,6 +272,7 @@ impl TestHost {
         TestHost {
             live: Live::new(config, Origin::default()),
             watches: WatchTable::default(),
+            waiting: Waiting::default(),
             roster: Roster::default(),
             killed: Mutex::default(),
             keyspace: Mutex::new(Arc::new(keyspace)),

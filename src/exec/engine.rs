@@ -22,6 +22,8 @@ use crate::exec::barrier::Barrier;
 use crate::exec::stats::Statistics;
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::entry::Stamp;
+use crate::keyspace::notify::Classes;
+use crate::keyspace::ready::Waiting;
 use crate::keyspace::space::PreImages;
 use crate::keyspace::watch::WatchTable;
 use crate::session::roster::Roster;
@@ -36,6 +38,7 @@ pub struct Engine {
     pub config: Arc<Live>,
     pub barrier: Arc<Barrier>,
     pub watches: WatchTable,
+    pub waiting: Waiting,
     pub roster: Roster,
     pub statistics: Statistics,
     pub started: UnixMs,
@@ -73,6 +76,7 @@ impl Engine {
             config,
             barrier: Arc::default(),
             watches: WatchTable::default(),
+            waiting: Waiting::default(),
             roster: Roster::default(),
             statistics: Statistics::default(),
             started: now,
@@ -197,6 +201,7 @@ impl Engine {
             backlog: self.backlog(),
             snapshot: self.snapshot.load_full(),
             stamp: self.stamp(),
+            notify: Classes::default(),
             is_replica: self.is_replica(),
             is_link_down: self.is_link_down.load(Ordering::Relaxed),
             is_loading: self.is_loading(),
@@ -214,6 +219,8 @@ pub struct View {
     pub backlog: Option<Arc<Backlog>>,
     pub snapshot: Option<Arc<ActiveSnapshot>>,
     pub stamp: Stamp,
+    /// The classes of events that somebody may have subscribed to.
+    pub notify: Classes,
     pub is_replica: bool,
     pub is_link_down: bool,
     pub is_loading: bool,

@@ -292,6 +292,8 @@ impl Executor {
             stamp: view.stamp,
             pre_images: view.snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
             watches: &engine.watches,
+            waiting: &engine.waiting,
+            notify: view.notify,
             expiry: if view.is_replica { Expiry::Hide } else { Expiry::Delete },
         }
     }

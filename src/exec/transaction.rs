@@ -194,6 +194,8 @@ fn detach<'a>(
         stamp: around.stamp,
         pre_images: snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
         watches: &engine.watches,
+        waiting: &engine.waiting,
+        notify: around.notify,
         expiry: around.expiry,
     }
 }

@@ -3,38 +3,17 @@
 //! ```text
 //!  data set = for each database with keys: mix(number), then xor of all its keys
 //!  key      = mix(key), mix(type), value (a string: mix its bytes), then xor of the word `!!expire!!` if it has a deadline
-//!  xor(d, bytes) = d ^ SHA1(bytes)              mix(d, bytes) = SHA1(d ^ SHA1(bytes))
 //! ```
 //!
 //! Called by DEBUG DIGEST and DEBUG DIGEST-VALUE. The result is that of Redis for the same data, so that tests can compare a
 //! replica of one kind with a primary of the other.
 //! Always: deadlines count as such, whatever their time; keys past theirs count until they are deleted; encodings do not.
 
-use sha1::{Digest as _, Sha1};
-
+use crate::base::digest::Digest;
+use crate::each_collection;
 use crate::keyspace::db::{Db, Keyspace};
 use crate::keyspace::entry::Entry;
-use crate::types::Kind;
-
-/// Twenty bytes, shown as forty hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Digest(pub [u8; 20]);
-
-impl Digest {
-    fn xor(&mut self, bytes: &[u8]) {
-        let hash = Sha1::digest(bytes);
-        self.0.iter_mut().zip(hash).for_each(|(byte, other)| *byte ^= other);
-    }
-
-    fn mix(&mut self, bytes: &[u8]) {
-        self.xor(bytes);
-        self.0 = Sha1::digest(self.0).into();
-    }
-
-    pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-}
+use crate::types::Collection;
 
 /// The digest of everything. Exact only while nobody writes: the caller lets the world stand still.
 pub fn of_keyspace(keyspace: &Keyspace) -> Digest {
@@ -67,14 +46,10 @@ pub fn of_value(entry: &Entry) -> Digest {
 }
 
 fn add_value(digest: &mut Digest, entry: &Entry) {
-    match entry.kind() {
-        Kind::String => {
-            // Redis' number of this type.
-            digest.mix(&0u32.to_be_bytes());
-            let value = entry.as_str().expect("an entry of this kind holds a string");
-            digest.mix(value.bytes(&mut itoa::Buffer::new()));
-        }
-    }
+    digest.mix(&entry.kind().digest_number().to_be_bytes());
+    each_collection!(entry.value(),
+        string => digest.mix(string.bytes(&mut itoa::Buffer::new())),
+        collection => collection.digest(digest));
     if entry.deadline().is_some() {
         digest.xor(b"!!expire!!");
     }

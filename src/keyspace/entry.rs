@@ -2,23 +2,27 @@
 //!
 //! ```text
 //!  0        4        8        12       16            16 or 24
-//!  | stamp  | meta   | keylen | vallen | deadline?   | key bytes | value                  |
-//!  | u32    | u32    | u32    | u32    | i64, if     |           | inline: vallen bytes   |
-//!  |        |        |        |        | HAS_SLOT    |           | int: i64 (unaligned)   |
-//!                                                                | boxed: *mut Value      |
+//!  | stamp  | meta   | keylen | vallen | deadline?   | held?              | key bytes | inline: vallen bytes   |
+//!  | u32    | u32    | u32    | u32    | i64, if     | 16 bytes: Vec box, |           | int: i64 (unaligned)   |
+//!                                      | HAS_SLOT    | List, Set, Hash ...|           |                        |
 //!
 //!  meta: | 31 unused | 30 raw | 29-28 storage | 27 HAS_SLOT | 26-24 kind | 23-0 access clock |
 //! ```
 //!
-//! Held by the shards' tables; read and changed only under the lock of the entry's shard (`keyspace::shard`).
+//! A collection's stored form lies in the block itself, in front of the key, where it is aligned; the kind says which type
+//! it is. Held by the shards' tables; read and changed only under the lock of the entry's shard (`keyspace::shard`).
 //! Always: the header describes exactly the block that was allocated, and `key` never changes.
-//! A 16-byte key with a 64-byte value takes one 96-byte block.
+//! A 16-byte key with a 64-byte value takes one 96-byte block; one with a small hash a 48-byte block and the hash's own.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::NonNull;
 
+use crate::base::alloc::size_class;
 use crate::base::ids::UnixMs;
-use crate::types::{Kind, Str, Value};
+use crate::each_collection;
+use crate::types::{
+    Collection, Encoding, HELD_BYTES, Hash, Kind, List, Set, SortedSet, Str, Stream, Value, ValueRef,
+};
 
 /// Strings up to this many bytes are embedded; larger ones are boxed, so that a lock is never held for a long
 /// reallocation of the whole block when the value grows.
@@ -31,6 +35,9 @@ const HEADER_BYTES: usize = 16;
 const SLOT_BYTES: usize = 8;
 const WORD_BYTES: usize = 8;
 const NO_DEADLINE: i64 = i64::MIN;
+
+/// What an entry is born with: deadline, stamp, access clock.
+type Birth = (Option<UnixMs>, Stamp, u32);
 
 const CLOCK_MASK: u32 = 0x00ff_ffff;
 const KIND_SHIFT: u32 = 24;
@@ -55,10 +62,15 @@ const _: () = assert!(size_of::<Header>() == HEADER_BYTES);
 enum Storage {
     Inline = 0,
     Int = 1,
-    Boxed = 2,
+    Held = 2,
 }
 
-/// An owned entry. Dropping it frees the block and a boxed value.
+/// What a string is that is too large, or too mutable, to be embedded.
+type GrowingString = Box<Vec<u8>>;
+
+const _: () = assert!(size_of::<GrowingString>() <= HELD_BYTES);
+
+/// An owned entry. Dropping it frees the block and the value that it holds.
 pub struct Entry(NonNull<Header>);
 
 // SAFETY: an entry owns its block and its value, both of which are Send; nothing in it is shared between threads
@@ -67,43 +79,38 @@ unsafe impl Send for Entry {}
 // SAFETY: `&Entry` only reads, and all writes need `&mut Entry`.
 unsafe impl Sync for Entry {}
 
-/// What a client sees of the way a value is stored (`OBJECT ENCODING`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Encoding {
-    Int,
-    Embstr,
-    Raw,
-}
-
-impl Encoding {
-    pub fn name(self) -> &'static str {
-        match self {
-            Encoding::Int => "int",
-            Encoding::Embstr => "embstr",
-            Encoding::Raw => "raw",
-        }
-    }
-}
-
 /// Redis reports strings up to this length as `embstr`.
 const EMBSTR_BYTES_MAX: usize = 44;
 
 impl Entry {
-    /// A string entry born with `stamp`, so that a snapshot in progress does not take it.
-    pub fn string(key: &[u8], value: Str<'_>, deadline: Option<UnixMs>, stamp: Stamp, clock: u32) -> Entry {
+    /// An entry born with `stamp`, so that a snapshot in progress does not take it.
+    pub fn new(key: &[u8], value: Value, deadline: Option<UnixMs>, stamp: Stamp, clock: u32) -> Entry {
+        let (kind, born) = (value.kind(), (deadline, stamp, clock));
         match value {
-            Str::Bytes(bytes) if bytes.len() > INLINE_BYTES_MAX => {
-                Entry::boxed(key, Box::new(Value::Bytes(bytes.to_vec())), deadline, stamp, clock)
-            }
+            Value::Int(number) => Entry::string(key, Str::Int(number), deadline, stamp, clock),
+            Value::Bytes(bytes) if bytes.len() > INLINE_BYTES_MAX => Entry::growing(key, bytes, born),
+            Value::Bytes(bytes) => Entry::string(key, Str::encode(&bytes), deadline, stamp, clock),
+            Value::List(list) => Entry::holding(key, kind, list, born),
+            Value::Set(set) => Entry::holding(key, kind, set, born),
+            Value::SortedSet(sorted_set) => Entry::holding(key, kind, sorted_set, born),
+            Value::Hash(hash) => Entry::holding(key, kind, hash, born),
+            Value::Stream(stream) => Entry::holding(key, kind, stream, born),
+        }
+    }
+
+    /// As `new`, for a string that is somebody else's.
+    pub fn string(key: &[u8], value: Str<'_>, deadline: Option<UnixMs>, stamp: Stamp, clock: u32) -> Entry {
+        let born = (deadline, stamp, clock);
+        match value {
+            Str::Bytes(bytes) if bytes.len() > INLINE_BYTES_MAX => Entry::growing(key, bytes.to_vec(), born),
             Str::Bytes(bytes) => {
-                let entry =
-                    Entry::allocate(key, Storage::Inline, Kind::String, bytes.len(), deadline, stamp, clock);
+                let entry = Entry::allocate(key, Storage::Inline, Kind::String, bytes.len(), born);
                 // SAFETY: `allocate` made room for `bytes.len()` value bytes behind the key.
                 unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), entry.value_ptr(), bytes.len()) };
                 entry
             }
             Str::Int(n) => {
-                let entry = Entry::allocate(key, Storage::Int, Kind::String, 0, deadline, stamp, clock);
+                let entry = Entry::allocate(key, Storage::Int, Kind::String, 0, born);
                 // SAFETY: `allocate` made room for one word behind the key.
                 unsafe { entry.value_ptr().cast::<i64>().write_unaligned(n) };
                 entry
@@ -111,11 +118,17 @@ impl Entry {
         }
     }
 
-    /// An entry whose value lives in a box of its own.
-    pub fn boxed(key: &[u8], value: Box<Value>, deadline: Option<UnixMs>, stamp: Stamp, clock: u32) -> Entry {
-        let entry = Entry::allocate(key, Storage::Boxed, value.kind(), 0, deadline, stamp, clock);
-        // SAFETY: `allocate` made room for one word behind the key; the box is now owned by the block.
-        unsafe { entry.value_ptr().cast::<*mut Value>().write_unaligned(Box::into_raw(value)) };
+    /// A string in a growable buffer of its own.
+    fn growing(key: &[u8], bytes: Vec<u8>, born: Birth) -> Entry {
+        Entry::holding(key, Kind::String, Box::new(bytes), born)
+    }
+
+    /// An entry with a value of type `T` in front of its key. `T` is the one that belongs to `kind`.
+    fn holding<T>(key: &[u8], kind: Kind, value: T, born: Birth) -> Entry {
+        const { assert!(size_of::<T>() <= HELD_BYTES && align_of::<T>() <= WORD_BYTES) };
+        let entry = Entry::allocate(key, Storage::Held, kind, 0, born);
+        // SAFETY: `allocate` made room for `HELD_BYTES` in front of the key, aligned to a word; the block owns the value now.
+        unsafe { entry.held_ptr().cast::<T>().write(value) };
         entry
     }
 
@@ -124,9 +137,7 @@ impl Entry {
         storage: Storage,
         kind: Kind,
         val_len: usize,
-        deadline: Option<UnixMs>,
-        stamp: Stamp,
-        clock: u32,
+        (deadline, stamp, clock): Birth,
     ) -> Entry {
         let has_slot = deadline.is_some();
         let meta = (clock & CLOCK_MASK)
@@ -145,13 +156,12 @@ impl Entry {
             let block = alloc(layout);
             let Some(block) = NonNull::new(block.cast::<Header>()) else { handle_alloc_error(layout) };
             block.as_ptr().write(header);
-            let mut at = block.as_ptr().cast::<u8>().add(HEADER_BYTES);
+            let entry = Entry(block);
             if let Some(deadline) = deadline {
-                at.cast::<i64>().write(deadline.0);
-                at = at.add(SLOT_BYTES);
+                block.as_ptr().cast::<u8>().add(HEADER_BYTES).cast::<i64>().write(deadline.0);
             }
-            std::ptr::copy_nonoverlapping(key.as_ptr(), at, key.len());
-            Entry(block)
+            std::ptr::copy_nonoverlapping(key.as_ptr(), entry.key_ptr(), key.len());
+            entry
         }
     }
 
@@ -175,9 +185,16 @@ impl Entry {
 
     #[inline]
     fn key_ptr(&self) -> *mut u8 {
-        let slot = if self.header().meta & HAS_SLOT != 0 { SLOT_BYTES } else { 0 };
-        // SAFETY: header and slot are within the block.
-        unsafe { self.0.as_ptr().cast::<u8>().add(HEADER_BYTES + slot) }
+        // SAFETY: header, slot and held value are within the block.
+        unsafe { self.0.as_ptr().cast::<u8>().add(key_offset(self.header().meta)) }
+    }
+
+    /// Where a held value lies, aligned to a word.
+    #[inline]
+    fn held_ptr(&self) -> *mut u8 {
+        debug_assert!(self.storage() == Storage::Held);
+        // SAFETY: a held value stands right in front of the key.
+        unsafe { self.key_ptr().sub(HELD_BYTES) }
     }
 
     #[inline]
@@ -197,7 +214,7 @@ impl Entry {
         match (self.header().meta & STORAGE_MASK) >> STORAGE_SHIFT {
             0 => Storage::Inline,
             1 => Storage::Int,
-            _ => Storage::Boxed,
+            _ => Storage::Held,
         }
     }
 
@@ -205,6 +222,11 @@ impl Entry {
     pub fn kind(&self) -> Kind {
         match (self.header().meta & KIND_MASK) >> KIND_SHIFT {
             0 => Kind::String,
+            1 => Kind::List,
+            2 => Kind::Set,
+            3 => Kind::SortedSet,
+            4 => Kind::Hash,
+            5 => Kind::Stream,
             other => unreachable!("an entry is only ever stored with a known kind, not {other}"),
         }
     }
@@ -257,130 +279,203 @@ impl Entry {
             })),
             // SAFETY: an int is one word at `value_ptr`.
             Storage::Int => Some(Str::Int(unsafe { self.value_ptr().cast::<i64>().read_unaligned() })),
-            Storage::Boxed => match self.boxed_value() {
-                Value::Bytes(bytes) => Some(Str::Bytes(bytes)),
-            },
+            Storage::Held if self.kind() == Kind::String => {
+                // SAFETY: what an entry of kind String holds is a `GrowingString`.
+                let bytes: &GrowingString = unsafe { &*self.held_ptr().cast() };
+                Some(Str::Bytes(bytes))
+            }
+            Storage::Held => None,
         }
     }
 
-    fn boxed_ptr(&self) -> *mut Value {
-        debug_assert!(self.storage() == Storage::Boxed);
-        // SAFETY: a boxed value is one pointer at `value_ptr`.
-        unsafe { self.value_ptr().cast::<*mut Value>().read_unaligned() }
+    /// The value as a collection of type `T`, or `None` if it is of another kind.
+    #[inline]
+    pub fn get<T: Collection>(&self) -> Option<&T> {
+        let () = T::FITS;
+        if T::KIND == Kind::String || self.kind() != T::KIND {
+            return None;
+        }
+        // SAFETY: an entry of a collection's kind holds a value of the one type that has this kind.
+        Some(unsafe { &*self.held_ptr().cast::<T>() })
     }
 
-    fn boxed_value(&self) -> &Value {
-        // SAFETY: the pointer came from `Box::into_raw` and is owned by this entry.
-        unsafe { &*self.boxed_ptr() }
+    /// As `get`, to be changed.
+    #[inline]
+    pub fn get_mut<T: Collection>(&mut self) -> Option<&mut T> {
+        let () = T::FITS;
+        if T::KIND == Kind::String || self.kind() != T::KIND {
+            return None;
+        }
+        // SAFETY: as in `get`; `&mut self` makes the access exclusive.
+        Some(unsafe { &mut *self.held_ptr().cast::<T>() })
+    }
+
+    /// The value, whatever it is.
+    pub fn value(&self) -> ValueRef<'_> {
+        const ONE_TYPE: &str = "a kind has one type";
+        match self.kind() {
+            Kind::String => ValueRef::Str(self.as_str().expect("an entry of kind string holds a string")),
+            Kind::List => ValueRef::List(self.get().expect(ONE_TYPE)),
+            Kind::Set => ValueRef::Set(self.get().expect(ONE_TYPE)),
+            Kind::SortedSet => ValueRef::SortedSet(self.get().expect(ONE_TYPE)),
+            Kind::Hash => ValueRef::Hash(self.get().expect(ONE_TYPE)),
+            Kind::Stream => ValueRef::Stream(self.get().expect(ONE_TYPE)),
+        }
     }
 
     /// Replaces the value, keeping key, deadline, stamp and access clock. The block is reused where its size allows.
     pub fn set_string(&mut self, value: Str<'_>) {
         match value {
-            Str::Bytes(bytes) if bytes.len() > INLINE_BYTES_MAX => {
-                self.set_boxed(Box::new(Value::Bytes(bytes.to_vec())));
-            }
+            Str::Bytes(bytes) if bytes.len() > INLINE_BYTES_MAX => self.set_growing(bytes.to_vec()),
             Str::Bytes(bytes) => {
-                self.reshape(Storage::Inline, bytes.len());
+                self.reshape(Storage::Inline, Kind::String, bytes.len());
                 // SAFETY: `reshape` made room for `bytes.len()` value bytes.
                 unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.value_ptr(), bytes.len()) };
             }
             Str::Int(n) => {
-                self.reshape(Storage::Int, 0);
+                self.reshape(Storage::Int, Kind::String, 0);
                 // SAFETY: `reshape` made room for one word.
                 unsafe { self.value_ptr().cast::<i64>().write_unaligned(n) };
             }
         }
-        self.header_mut().meta &= !(RAW | KIND_MASK);
     }
 
-    fn set_boxed(&mut self, value: Box<Value>) {
-        let kind = value.kind();
-        self.reshape(Storage::Boxed, 0);
-        // SAFETY: `reshape` made room for one word, which now owns the box.
-        unsafe { self.value_ptr().cast::<*mut Value>().write_unaligned(Box::into_raw(value)) };
-        let header = self.header_mut();
-        header.meta = (header.meta & !(RAW | KIND_MASK)) | ((kind as u32) << KIND_SHIFT);
+    fn set_growing(&mut self, bytes: Vec<u8>) {
+        self.reshape(Storage::Held, Kind::String, 0);
+        // SAFETY: `reshape` made room for a held value, which the block owns from now on.
+        unsafe { self.held_ptr().cast::<GrowingString>().write(Box::new(bytes)) };
     }
 
-    /// The value as growable bytes, for commands that change a string in place. The value is boxed from then on and
-    /// reported as `raw`. `None` if it is not a string.
+    /// The value as growable bytes, for commands that change a string in place. It has a buffer of its own from then on and
+    /// is reported as `raw`. `None` if it is not a string.
     pub fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
-        if self.storage() != Storage::Boxed {
+        if self.storage() != Storage::Held {
             let bytes = self.as_str()?.to_vec();
-            self.set_boxed(Box::new(Value::Bytes(bytes)));
+            self.set_growing(bytes);
+        }
+        if self.kind() != Kind::String {
+            return None;
         }
         self.header_mut().meta |= RAW;
-        // SAFETY: see `boxed_value`; `&mut self` makes the access exclusive.
-        match unsafe { &mut *self.boxed_ptr() } {
-            Value::Bytes(bytes) => Some(bytes),
+        // SAFETY: see `as_str`; `&mut self` makes the access exclusive.
+        Some(unsafe { &mut *self.held_ptr().cast::<GrowingString>() })
+    }
+
+    /// Drops what the entry holds. Afterwards it must not be looked at until its storage has been changed.
+    fn drop_held(&mut self) {
+        if self.storage() != Storage::Held {
+            return;
+        }
+        let held = self.held_ptr();
+        // SAFETY: the kind says of which type the held value is; the caller forgets it.
+        unsafe {
+            match self.kind() {
+                Kind::String => held.cast::<GrowingString>().drop_in_place(),
+                Kind::List => held.cast::<List>().drop_in_place(),
+                Kind::Set => held.cast::<Set>().drop_in_place(),
+                Kind::SortedSet => held.cast::<SortedSet>().drop_in_place(),
+                Kind::Hash => held.cast::<Hash>().drop_in_place(),
+                Kind::Stream => held.cast::<Stream>().drop_in_place(),
+            }
         }
     }
 
-    /// Frees a boxed value and resizes the block for a value of the given storage.
-    fn reshape(&mut self, storage: Storage, val_len: usize) {
-        if self.storage() == Storage::Boxed {
-            // SAFETY: the box is owned by this entry and is forgotten right here.
-            drop(unsafe { Box::from_raw(self.boxed_ptr()) });
-        }
+    /// Drops a held value and makes the block fit a value of the given storage, which the caller then writes.
+    #[inline]
+    fn reshape(&mut self, storage: Storage, kind: Kind, val_len: usize) {
+        self.drop_held();
+        let old_meta = self.header().meta;
         let old = block_layout(self.header());
         let header = self.header_mut();
-        header.meta = (header.meta & !STORAGE_MASK) | ((storage as u32) << STORAGE_SHIFT);
+        header.meta = (old_meta & !(STORAGE_MASK | KIND_MASK | RAW))
+            | ((storage as u32) << STORAGE_SHIFT)
+            | ((kind as u32) << KIND_SHIFT);
         header.val_len = val_len as u32;
         let new = block_layout(header);
-        if new.size() != old.size() {
-            // SAFETY: `old` is the block's layout; header, slot and key lie within both sizes.
-            let block = unsafe { realloc(self.0.as_ptr().cast(), old, new.size()) };
-            let Some(block) = NonNull::new(block.cast::<Header>()) else { handle_alloc_error(new) };
-            self.0 = block;
+        let (from, to) = (key_offset(old_meta), key_offset(header.meta));
+        if from == to && new.size() == old.size() {
+            return;
+        }
+        self.resize(old, new.size(), from, to);
+    }
+
+    /// Gives the block another size and its key another place in it. The header is the new one already.
+    fn resize(&mut self, old: Layout, size: usize, from: usize, to: usize) {
+        let key_len = self.header().key_len as usize;
+        // SAFETY: `old` is the block's layout. The key lies within the old size at `from` and within the new one at `to`: it
+        // moves down before the block shrinks, and up after it has grown.
+        unsafe {
+            let mut block = self.0.as_ptr().cast::<u8>();
+            if to < from {
+                std::ptr::copy(block.add(from), block.add(to), key_len);
+            }
+            if size != old.size() {
+                block = realloc(block, old, size);
+                let Some(moved) = NonNull::new(block.cast::<Header>()) else { handle_alloc_error(old) };
+                self.0 = moved;
+            }
+            if to > from {
+                std::ptr::copy(block.add(from), block.add(to), key_len);
+            }
         }
     }
 
     /// The same value under another key (RENAME, COPY, MOVE).
     pub fn copy_as(&self, key: &[u8], deadline: Option<UnixMs>, stamp: Stamp, clock: u32) -> Entry {
-        let raw = self.header().meta & RAW;
-        let mut copy = match self.storage() {
-            Storage::Inline | Storage::Int => {
-                let value = self.as_str().expect("only strings are stored without a box");
-                Entry::string(key, value, deadline, stamp, clock)
+        let value = match self.value() {
+            ValueRef::Str(string) => {
+                let raw = self.header().meta & RAW;
+                let mut copy = match (string, self.storage()) {
+                    (Str::Bytes(bytes), Storage::Held) => {
+                        Entry::growing(key, bytes.to_vec(), (deadline, stamp, clock))
+                    }
+                    (string, _) => Entry::string(key, string, deadline, stamp, clock),
+                };
+                copy.header_mut().meta |= raw;
+                return copy;
             }
-            Storage::Boxed => match self.boxed_value() {
-                Value::Bytes(bytes) => {
-                    Entry::boxed(key, Box::new(Value::Bytes(bytes.clone())), deadline, stamp, clock)
-                }
-            },
+            ValueRef::List(list) => Value::List(list.clone()),
+            ValueRef::Set(set) => Value::Set(set.clone()),
+            ValueRef::SortedSet(sorted_set) => Value::SortedSet(sorted_set.clone()),
+            ValueRef::Hash(hash) => Value::Hash(hash.clone()),
+            ValueRef::Stream(stream) => Value::Stream(stream.clone()),
         };
-        copy.header_mut().meta |= raw;
-        copy
+        Entry::new(key, value, deadline, stamp, clock)
     }
 
-    /// This very value under another key; a boxed value moves without being copied.
+    /// This very value under another key; a held value moves without being copied.
     pub fn renamed(mut self, key: &[u8], deadline: Option<UnixMs>, stamp: Stamp, clock: u32) -> Entry {
-        if self.storage() != Storage::Boxed {
+        if self.storage() != Storage::Held {
             return self.copy_as(key, deadline, stamp, clock);
         }
-        let raw = self.header().meta & RAW;
-        // SAFETY: the box is owned by this entry, which becomes an empty string in the same step.
-        let value = unsafe { Box::from_raw(self.boxed_ptr()) };
-        self.header_mut().meta &= !STORAGE_MASK;
-        let old_len = self.header().val_len;
-        debug_assert_eq!(old_len, 0, "a boxed value has no inline bytes");
-        // The block keeps its word behind the key: as an inline value of that size its layout is the same.
-        self.header_mut().val_len = WORD_BYTES as u32;
-        let mut entry = Entry::boxed(key, value, deadline, stamp, clock);
-        entry.header_mut().meta |= raw;
+        let mut entry = Entry::allocate(key, Storage::Held, self.kind(), 0, (deadline, stamp, clock));
+        entry.header_mut().meta |= self.header().meta & RAW;
+        // SAFETY: both blocks have room for a held value; it belongs to the new one from here on, since the old one, made an
+        // inline string in the same step, will not drop it. An inline string of `HELD_BYTES` has the same layout.
+        unsafe { std::ptr::copy_nonoverlapping(self.held_ptr(), entry.held_ptr(), HELD_BYTES) };
+        self.header_mut().meta &= !(STORAGE_MASK | KIND_MASK);
+        self.header_mut().val_len = HELD_BYTES as u32;
         entry
     }
 
-    pub fn encoding(&self) -> Encoding {
-        match self.as_str() {
-            Some(Str::Int(_)) => Encoding::Int,
-            Some(Str::Bytes(bytes)) if bytes.len() <= EMBSTR_BYTES_MAX && self.header().meta & RAW == 0 => {
-                Encoding::Embstr
-            }
-            Some(Str::Bytes(_)) => Encoding::Raw,
-            None => unreachable!("strings are the only kind"),
+    /// Is it a collection without elements, of a type that is deleted then?
+    pub fn is_empty_collection(&self) -> bool {
+        fn vanishes<T: Collection>(collection: &T) -> bool {
+            !T::MAY_BE_EMPTY && collection.is_empty()
         }
+        each_collection!(self.value(), _string => false, collection => vanishes(collection))
+    }
+
+    pub fn encoding(&self) -> Encoding {
+        each_collection!(self.value(),
+            string => match string {
+                Str::Int(_) => Encoding::Int,
+                Str::Bytes(bytes) if bytes.len() <= EMBSTR_BYTES_MAX && self.header().meta & RAW == 0 => {
+                    Encoding::Embstr
+                }
+                Str::Bytes(_) => Encoding::Raw,
+            },
+            collection => collection.encoding())
     }
 
     #[inline]
@@ -407,41 +502,46 @@ impl Entry {
         }
     }
 
-    /// Bytes of heap that this entry asked for: its block, and its box if it has one.
+    /// Bytes of heap that this entry asked for: its block, and what its value has beside it, in the allocator's classes.
     pub fn heap_bytes(&self) -> usize {
-        let boxed = match self.storage() {
-            Storage::Inline | Storage::Int => 0,
-            Storage::Boxed => match self.boxed_value() {
-                Value::Bytes(bytes) => size_of::<Value>() + bytes.capacity(),
+        let beside = each_collection!(self.value(),
+            string => match (string, self.storage()) {
+                // The buffer may be larger than the string by what it grew ahead.
+                (Str::Bytes(bytes), Storage::Held) => size_class(size_of::<Vec<u8>>()) + size_class(bytes.len()),
+                (_, Storage::Inline | Storage::Int | Storage::Held) => 0,
             },
-        };
-        block_layout(self.header()).size() + boxed
+            collection => collection.heap_bytes());
+        size_class(block_layout(self.header()).size()) + beside
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if self.storage() == Storage::Boxed {
-            // SAFETY: the box is owned by this entry and dropped once.
-            drop(unsafe { Box::from_raw(self.boxed_ptr()) });
-        }
+        self.drop_held();
         let layout = block_layout(self.header());
         // SAFETY: the block was allocated with exactly this layout.
         unsafe { dealloc(self.0.as_ptr().cast(), layout) };
     }
 }
 
+/// Where the key starts, from the start of the block.
+#[inline]
+fn key_offset(meta: u32) -> usize {
+    let slot = if meta & HAS_SLOT != 0 { SLOT_BYTES } else { 0 };
+    let held = if (meta & STORAGE_MASK) >> STORAGE_SHIFT == Storage::Held as u32 { HELD_BYTES } else { 0 };
+    HEADER_BYTES + slot + held
+}
+
 #[inline]
 fn block_layout(header: &Header) -> Layout {
-    let slot = if header.meta & HAS_SLOT != 0 { SLOT_BYTES } else { 0 };
-    let value = if (header.meta & STORAGE_MASK) >> STORAGE_SHIFT == Storage::Inline as u32 {
-        header.val_len as usize
-    } else {
-        WORD_BYTES
+    let value = match (header.meta & STORAGE_MASK) >> STORAGE_SHIFT {
+        inline if inline == Storage::Inline as u32 => header.val_len as usize,
+        int if int == Storage::Int as u32 => WORD_BYTES,
+        _ => 0,
     };
-    let size = HEADER_BYTES + slot + header.key_len as usize + value;
+    let size = key_offset(header.meta) + header.key_len as usize + value;
     // SAFETY: 8 is a power of two, and the parts are bounded by 4 GiB each, far from overflowing isize.
-    unsafe { Layout::from_size_align_unchecked(size, 8) }
+    unsafe { Layout::from_size_align_unchecked(size, WORD_BYTES) }
 }
 
 // dashmap asks for these of its key type; the keyspace hashes key bytes itself and never calls them.
@@ -458,48 +558,4 @@ impl std::hash::Hash for Entry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Encoding, Entry, INLINE_BYTES_MAX};
-    use crate::base::ids::UnixMs;
-    use crate::types::Str;
-
-    fn check(entry: &Entry, key: &[u8], value: &[u8], deadline: Option<i64>) {
-        assert_eq!(entry.key(), key);
-        assert_eq!(entry.as_str().expect("a string").to_vec(), value);
-        assert_eq!(entry.deadline(), deadline.map(UnixMs));
-    }
-
-    #[test]
-    fn an_entry_keeps_its_key_through_every_change_of_value_and_deadline() {
-        let big = vec![b'x'; INLINE_BYTES_MAX + 1];
-        let values: [&[u8]; 6] = [b"", b"12", b"-5", b"hello", &[0, 255, 10], &big];
-        for first in values {
-            for second in values {
-                let mut entry = Entry::string(b"a key", Str::encode(first), None, 7, 3);
-                check(&entry, b"a key", first, None);
-                entry.set_deadline(Some(UnixMs(99)));
-                check(&entry, b"a key", first, Some(99));
-                entry.set_string(Str::encode(second));
-                check(&entry, b"a key", second, Some(99));
-                entry.set_deadline(None);
-                check(&entry, b"a key", second, None);
-                entry.bytes_mut().expect("a string").extend_from_slice(b"++");
-                check(&entry, b"a key", &[second, b"++"].concat(), None);
-                assert_eq!(entry.encoding(), Encoding::Raw);
-                entry.set_string(Str::encode(first));
-                check(&entry, b"a key", first, None);
-                let copy = entry.copy_as(b"b", Some(UnixMs(1)), 8, 4);
-                check(&copy, b"b", first, Some(1));
-                assert_eq!((entry.stamp(), entry.clock(), copy.stamp(), copy.clock()), (7, 3, 8, 4));
-            }
-        }
-    }
-
-    #[test]
-    fn encodings_are_named_as_redis_names_them() {
-        let of = |bytes: &[u8]| Entry::string(b"k", Str::encode(bytes), None, 0, 0).encoding();
-        assert_eq!(of(b"17"), Encoding::Int);
-        assert_eq!(of(&[b'a'; 44]), Encoding::Embstr);
-        assert_eq!(of(&[b'a'; 45]), Encoding::Raw);
-    }
-}
+mod tests;

@@ -11,6 +11,8 @@
 pub mod db;
 pub mod digest;
 pub mod entry;
+pub mod notify;
+pub mod ready;
 pub mod shard;
 pub mod space;
 pub mod watch;

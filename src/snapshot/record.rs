@@ -12,50 +12,48 @@
 use crate::base::ids::UnixMs;
 use crate::codec::lzf;
 use crate::codec::rdb::encode::{write_expire_ms, write_integer, write_string};
-use crate::codec::rdb::value_type;
+use crate::each_collection;
 use crate::keyspace::entry::Entry;
-use crate::types::{Kind, Str};
+use crate::types::{Collection, Str, rdb};
 
 /// Appends an entry as it is now, uncompressed.
 pub fn encode_entry(out: &mut Vec<u8>, entry: &Entry) {
-    write_string_record(out, entry.deadline(), entry.key(), string_of(entry), None);
+    let value = entry.value();
+    write_head(out, entry.deadline(), rdb::type_of(value), entry.key(), None);
+    rdb::encode(out, value, None);
 }
 
-fn string_of(entry: &Entry) -> Str<'_> {
-    match entry.kind() {
-        Kind::String => entry.as_str().expect("an entry of kind string holds a string"),
-    }
-}
-
-fn write_string_record(
+/// What stands before a value.
+#[inline]
+fn write_head(
     out: &mut Vec<u8>,
     deadline: Option<UnixMs>,
+    kind: u8,
     key: &[u8],
-    value: Str<'_>,
-    mut compressor: Option<&mut lzf::Compressor>,
+    compressor: Option<&mut lzf::Compressor>,
 ) {
     if let Some(deadline) = deadline {
         write_expire_ms(out, deadline.0);
     }
-    out.push(value_type::STRING);
-    write_string(out, key, compressor.as_deref_mut());
-    match value {
-        Str::Int(number) => write_integer(out, number),
-        Str::Bytes(bytes) => write_string(out, bytes, compressor),
-    }
+    out.push(kind);
+    write_string(out, key, compressor);
 }
 
-/// Where a record's value is.
+/// What a record's value is, and how many bytes of it stand behind the key.
 #[derive(Clone, Copy)]
 enum Value {
     Int(i64),
-    /// So many bytes behind the key.
-    Bytes(usize),
+    /// One string.
+    Blob(usize),
+    /// Already in the form that it has in an RDB.
+    Encoded(usize),
 }
 
 #[derive(Clone, Copy)]
 struct Raw {
     deadline: Option<UnixMs>,
+    /// The value's type byte.
+    kind: u8,
     key_len: usize,
     value: Value,
 }
@@ -72,14 +70,27 @@ impl Slice {
     pub fn copy(&mut self, entry: &Entry) {
         let key = entry.key();
         self.bytes.extend_from_slice(key);
-        let value = match string_of(entry) {
+        let value = entry.value();
+        let kind = rdb::type_of(value);
+        let value = each_collection!(value,
+        string => match string {
             Str::Int(number) => Value::Int(number),
-            Str::Bytes(bytes) => {
-                self.bytes.extend_from_slice(bytes);
-                Value::Bytes(bytes.len())
+            Str::Bytes(bytes) => self.blob(bytes),
+        },
+        collection => match collection.blob() {
+            Some(bytes) => self.blob(bytes),
+            None => {
+                let before = self.bytes.len();
+                collection.encode(&mut self.bytes, None);
+                Value::Encoded(self.bytes.len() - before)
             }
-        };
-        self.records.push(Raw { deadline: entry.deadline(), key_len: key.len(), value });
+        });
+        self.records.push(Raw { deadline: entry.deadline(), kind, key_len: key.len(), value });
+    }
+
+    fn blob(&mut self, bytes: &[u8]) -> Value {
+        self.bytes.extend_from_slice(bytes);
+        Value::Blob(bytes.len())
     }
 
     pub fn len(&self) -> usize {
@@ -106,14 +117,17 @@ impl Slice {
             let (key, behind) = rest.split_at(raw.key_len);
             let value_len = match raw.value {
                 Value::Int(_) => 0,
-                Value::Bytes(len) => len,
+                Value::Blob(len) | Value::Encoded(len) => len,
             };
             let (bytes, next) = behind.split_at(value_len);
-            let value = match raw.value {
-                Value::Int(number) => Str::Int(number),
-                Value::Bytes(_) => Str::Bytes(bytes),
-            };
-            sink(&mut |out| write_string_record(out, raw.deadline, key, value, compressor.as_deref_mut()))?;
+            sink(&mut |out| {
+                write_head(out, raw.deadline, raw.kind, key, compressor.as_deref_mut());
+                match raw.value {
+                    Value::Int(number) => write_integer(out, number),
+                    Value::Blob(_) => write_string(out, bytes, compressor.as_deref_mut()),
+                    Value::Encoded(_) => out.extend_from_slice(bytes),
+                }
+            })?;
             rest = next;
         }
         Ok(())

@@ -1,18 +1,45 @@
 //! What a key can hold, apart from any key, client or deadline.
 //!
-//! A short string lives inside its entry's block (`keyspace::entry`); everything that does not fit there, or that is
-//! changed in place, is a boxed `Value`. Called by the keyspace, which owns the boxes, and by the command handlers.
-//! Always: a `Value` knows how large it is and how to be read, and nothing about where it is stored.
+//! ```text
+//!  String        types::Str, embedded in its entry's block, or `Value::Bytes` where it is large or changed in place
+//!  collections   one folder each: its stored form of at most 16 bytes, its encodings, its `rdb.rs`
+//! ```
+//!
+//! Called by the keyspace, which keeps values inside its entries, by the command handlers, which change them, and by
+//! snapshot and RDB, which write and read them. Always: a value knows how large it is and how to be read and written, and
+//! nothing about where it is stored.
 
+pub mod encoding;
+pub mod hash;
+pub mod list;
+pub mod rdb;
+pub mod set;
+pub mod sorted_set;
+pub mod stream;
 pub mod string;
 
+pub use encoding::Encoding;
+pub use hash::Hash;
+pub use list::List;
+pub use set::Set;
+pub use sorted_set::SortedSet;
+pub use stream::Stream;
 pub use string::Str;
 
-/// The kinds of value that clients can tell apart with `TYPE`. The numbers are stored in entry headers.
+use crate::base::digest::Digest;
+use crate::codec::lzf;
+
+/// The kinds of value that clients can tell apart with `TYPE`. The numbers are stored in entry headers, and are those
+/// that Redis folds into digests, except for `Stream`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Kind {
     String = 0,
+    List = 1,
+    Set = 2,
+    SortedSet = 3,
+    Hash = 4,
+    Stream = 5,
 }
 
 impl Kind {
@@ -20,21 +47,120 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::String => "string",
+            Kind::List => "list",
+            Kind::Set => "set",
+            Kind::SortedSet => "zset",
+            Kind::Hash => "hash",
+            Kind::Stream => "stream",
+        }
+    }
+
+    /// The number under which `DEBUG DIGEST` of Redis knows the kind.
+    pub fn digest_number(self) -> u32 {
+        match self {
+            Kind::Stream => 6,
+            Kind::String | Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash => u32::from(self as u8),
+        }
+    }
+
+    /// Can a client wait for keys of this kind (BLPOP, BZPOPMIN, XREAD)?
+    pub fn can_be_waited_for(self) -> bool {
+        match self {
+            Kind::List | Kind::SortedSet | Kind::Stream => true,
+            Kind::String | Kind::Set | Kind::Hash => false,
         }
     }
 }
 
-/// A value too large, or too mutable, to be embedded in its entry's block.
-#[derive(Debug)]
+/// The most that a collection's stored form may take in its entry; the rest of it is on the heap.
+pub const HELD_BYTES: usize = 16;
+
+/// A value of many elements, in the form in which it lies inside its key's entry.
+pub trait Collection: Clone + Sized + Send + Into<Value> {
+    const KIND: Kind;
+
+    /// Checked where entries are built: a stored form must fit, with the entry's alignment.
+    const FITS: () = assert!(size_of::<Self>() <= HELD_BYTES && align_of::<Self>() <= 8);
+
+    /// Is there an empty stream? Every other empty collection is deleted with its last element.
+    const MAY_BE_EMPTY: bool = false;
+
+    /// Number of elements: of a hash, its fields; of a stream, its entries.
+    fn len(&self) -> usize;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What `OBJECT ENCODING` answers.
+    fn encoding(&self) -> Encoding;
+
+    /// Bytes of heap that it asked the allocator for, each block in its size class (`base::alloc::size_class`).
+    fn heap_bytes(&self) -> usize;
+
+    /// The type byte that stands before the value in an RDB of the version that we write.
+    fn rdb_type(&self) -> u8;
+
+    /// The bytes, if the value in an RDB is one string of exactly these: a listpack, an intset. They can then be copied
+    /// under the shard's lock and compressed outside of it.
+    fn blob(&self) -> Option<&[u8]>;
+
+    /// Appends the value as it stands behind its type byte in an RDB. Strings are compressed if a compressor is given.
+    fn encode(&self, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>);
+
+    /// Folds the elements in as Redis does for `DEBUG DIGEST`.
+    fn digest(&self, digest: &mut Digest);
+}
+
+/// An owned value, on its way into an entry.
+#[derive(Clone, Debug)]
 pub enum Value {
-    /// A string that grows in place (APPEND, SETRANGE) or that is larger than the embedding limit.
+    /// A string that is an integer in decimal.
+    Int(i64),
+    /// Any other string.
     Bytes(Vec<u8>),
+    List(List),
+    Set(Set),
+    SortedSet(SortedSet),
+    Hash(Hash),
+    Stream(Stream),
 }
 
 impl Value {
     pub fn kind(&self) -> Kind {
         match self {
-            Value::Bytes(_) => Kind::String,
+            Value::Int(_) | Value::Bytes(_) => Kind::String,
+            Value::List(_) => Kind::List,
+            Value::Set(_) => Kind::Set,
+            Value::SortedSet(_) => Kind::SortedSet,
+            Value::Hash(_) => Kind::Hash,
+            Value::Stream(_) => Kind::Stream,
         }
     }
+}
+
+/// A value where it lies.
+#[derive(Clone, Copy, Debug)]
+pub enum ValueRef<'a> {
+    Str(Str<'a>),
+    List(&'a List),
+    Set(&'a Set),
+    SortedSet(&'a SortedSet),
+    Hash(&'a Hash),
+    Stream(&'a Stream),
+}
+
+/// Runs the same expression on whichever collection a `ValueRef` is; strings have an arm of their own.
+#[macro_export]
+macro_rules! each_collection {
+    ($value:expr, $string:ident => $on_string:expr, $collection:ident => $on_collection:expr) => {
+        match $value {
+            $crate::types::ValueRef::Str($string) => $on_string,
+            $crate::types::ValueRef::List($collection) => $on_collection,
+            $crate::types::ValueRef::Set($collection) => $on_collection,
+            $crate::types::ValueRef::SortedSet($collection) => $on_collection,
+            $crate::types::ValueRef::Hash($collection) => $on_collection,
+            $crate::types::ValueRef::Stream($collection) => $on_collection,
+        }
+    };
 }

@@ -4,14 +4,12 @@
 //! absolute deadlines.
 
 use crate::base::ids::UnixMs;
-use crate::codec::rdb::decode::{RdbString, read_string};
 use crate::codec::rdb::dump::{dump_payload, verify_dump};
-use crate::codec::rdb::encode::{write_integer, write_string};
-use crate::codec::rdb::value_type;
 use crate::commands::generic::keys::clear;
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Group, Keys, Row, Run, flags};
+use crate::config::Config;
 use crate::keyspace::space::Slot;
-use crate::types::Str;
+use crate::types::{Value, rdb};
 
 const BASE: Row =
     Row { keys: Keys::ONE, categories: &["keyspace"], group: Group::Generic, since: "2.6.0", ..Row::BASE };
@@ -46,13 +44,10 @@ fn dump(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
         ctx.reply.null();
         return Ok(Effect::None);
     };
+    let value = entry.value();
     let mut body = Vec::new();
-    match entry.as_str() {
-        Some(Str::Int(number)) => write_integer(&mut body, number),
-        Some(Str::Bytes(bytes)) => write_string(&mut body, bytes, None),
-        None => return Err(Failure::WRONG_TYPE),
-    }
-    ctx.reply.bulk(&dump_payload(value_type::STRING, &body));
+    rdb::encode(&mut body, value, None);
+    ctx.reply.bulk(&dump_payload(rdb::type_of(value), &body));
     Ok(Effect::None)
 }
 
@@ -102,7 +97,7 @@ fn restore(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     if ttl < 0 {
         return Err(Failure::text("ERR Invalid TTL value, must be >= 0"));
     }
-    let value = decode(ctx.args.get(3))?;
+    let value = decode(ctx.args.get(3), ctx.config)?;
     let now = ctx.now();
     let at = match (ttl, options.is_absolute) {
         (0, _) => None,
@@ -118,11 +113,7 @@ fn restore(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
         return Ok(if replaced { Effect::rewritten(&[b"DEL", key]) } else { Effect::None });
     }
     if let Slot::Vacant(slot) = ctx.space.slot(key) {
-        let value = match &value {
-            RdbString::Int(number) => Str::Int(*number),
-            RdbString::Bytes(bytes) => Str::encode(bytes),
-        };
-        slot.insert_string(value, at);
+        slot.insert_value(value, at);
     }
     if let (Some(seconds), Slot::Occupied(mut slot)) = (options.idle_seconds, ctx.space.slot(key)) {
         slot.set_idle(seconds);
@@ -137,13 +128,10 @@ fn restore(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
 
 const BAD_FORMAT: Failure = Failure::text("ERR Bad data format");
 
-fn decode(payload: &[u8]) -> Result<RdbString, Failure> {
+fn decode(payload: &[u8], config: &Config) -> Result<Value, Failure> {
     let dump = verify_dump(payload).ok_or(Failure::text("ERR DUMP payload version or checksum are wrong"))?;
     let (kind, mut body) = dump.split().ok_or(BAD_FORMAT)?;
-    if kind != value_type::STRING {
-        return Err(BAD_FORMAT);
-    }
-    let value = read_string(&mut body).map_err(|_| BAD_FORMAT)?;
+    let value = rdb::decode(&mut body, kind, config).map_err(|_| BAD_FORMAT)?;
     // Bytes behind the value are no value.
     if body.is_empty() { Ok(value) } else { Err(BAD_FORMAT) }
 }

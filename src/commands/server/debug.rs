@@ -7,13 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::digest::Digest;
 use crate::base::hash::hash_key;
 use crate::codec::rdb::encode::{write_integer, write_string};
 use crate::commands::server::debug_protocol::protocol;
 use crate::commands::spec::help::help;
 use crate::commands::spec::{Args, Control, Failure, Flags, Group, Row, Run, flags};
 use crate::keyspace::db::Db;
-use crate::keyspace::digest::{Digest, of_keyspace, of_value};
+use crate::keyspace::digest::{of_keyspace, of_value};
 use crate::keyspace::entry::Entry;
 use crate::types::Str;
 

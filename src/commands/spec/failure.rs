@@ -5,9 +5,17 @@
 
 use std::borrow::Cow;
 
+use crate::keyspace::space::WrongType;
+
 /// An error reply: its text with the code in front, without the leading minus.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Failure(pub Cow<'static, str>);
+
+impl From<WrongType> for Failure {
+    fn from(_: WrongType) -> Failure {
+        Failure::WRONG_TYPE
+    }
+}
 
 impl Failure {
     pub const SYNTAX: Failure = Failure::text("ERR syntax error");

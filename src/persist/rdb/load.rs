@@ -18,13 +18,13 @@ use std::time::{Duration, Instant};
 use crate::base::hash::hash_key;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::number::parse_i64;
-use crate::codec::rdb::decode::{RdbString, read_string};
 use crate::codec::rdb::reader::{Event, KeyHead, RdbReader};
 use crate::codec::rdb::{Format, RdbError, value_type};
+use crate::config::Config;
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::space::access_clock;
-use crate::types::Str;
+use crate::types::{Value, rdb};
 
 /// Records are inserted in windows of this many, so that the memory of one can be fetched while another is decoded.
 const WINDOW: usize = 64;
@@ -59,6 +59,8 @@ pub struct LoadOptions<'a> {
     pub expired: Expired,
     /// `rdbchecksum`: compare the checksum at the end.
     pub verify_checksum: bool,
+    /// The thresholds at which collections change their encoding.
+    pub config: &'a Config,
     /// `key-load-delay`: microseconds to sleep after each key; -n sleeps one microsecond every n keys.
     pub key_load_delay: i32,
     pub on_progress: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
@@ -202,7 +204,7 @@ pub fn load<R: Read>(reader: R, options: LoadOptions<'_>) -> Result<Loaded, Load
     loop {
         match reader.next_event()? {
             Event::Key(head) => {
-                let value = read_value(&mut reader, &head)?;
+                let value = read_value(&mut reader, &head, loader.options.config)?;
                 loader.take(head, value, || reader.position())?;
             }
             Event::SelectDb(number) => loader.select(number)?,
@@ -216,18 +218,22 @@ pub fn load<R: Read>(reader: R, options: LoadOptions<'_>) -> Result<Loaded, Load
     loader.finish(reader)
 }
 
-fn read_value<R: Read>(reader: &mut RdbReader<R>, head: &KeyHead) -> Result<RdbString, LoadError> {
-    match head.value_type {
-        value_type::STRING => Ok(read_string(reader)?),
-        number => Err(LoadError::ValueType { number, key: head.key.clone() }),
-    }
+fn read_value<R: Read>(
+    reader: &mut RdbReader<R>,
+    head: &KeyHead,
+    config: &Config,
+) -> Result<Value, LoadError> {
+    rdb::decode(reader, head.value_type, config).map_err(|error| match error {
+        RdbError::UnknownType(number) => LoadError::ValueType { number, key: head.key.clone() },
+        error => LoadError::Rdb(error),
+    })
 }
 
 struct Record {
     hash: u64,
     db: DbIndex,
     key: Vec<u8>,
-    value: RdbString,
+    value: Value,
     deadline: Option<UnixMs>,
 }
 
@@ -273,7 +279,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn take(&mut self, head: KeyHead, value: RdbString, position: impl Fn() -> u64) -> Result<(), LoadError> {
+    fn take(&mut self, head: KeyHead, value: Value, position: impl Fn() -> u64) -> Result<(), LoadError> {
         let deadline = head.expire_at_ms.map(UnixMs);
         let is_past = deadline.is_some_and(|deadline| deadline < self.options.now);
         if is_past && self.options.expired == Expired::Drop {
@@ -308,12 +314,12 @@ impl<'a> Loader<'a> {
             if guard.find(record.hash, &record.key).is_some() {
                 return Err(LoadError::DuplicateKey { db: record.db, key: record.key });
             }
-            let value = match &record.value {
-                RdbString::Int(number) => Str::Int(*number),
-                RdbString::Bytes(bytes) => Str::encode(bytes),
-            };
-            guard.insert(record.hash, Entry::string(&record.key, value, record.deadline, 0, self.clock));
-            self.keys += 1;
+            let entry = Entry::new(&record.key, record.value, record.deadline, 0, self.clock);
+            // Redis leaves such keys out as well.
+            if !entry.is_empty_collection() {
+                guard.insert(record.hash, entry);
+                self.keys += 1;
+            }
         }
         Ok(())
     }

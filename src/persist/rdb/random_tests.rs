@@ -17,6 +17,7 @@ use crate::config::{Config, Live};
 use crate::exec::engine::Engine;
 use crate::exec::executor::Executor;
 use crate::keyspace::db::{Db, Keyspace};
+use crate::keyspace::notify::Classes;
 use crate::keyspace::space::{Expiry, ShardRef, Slot, Space, Surroundings};
 use crate::persist::rdb::{Expired, LoadOptions, load};
 use crate::snapshot::{Cut, Following, Request, SnapshotError, Snapshots, Subscription, WalkOptions};
@@ -188,6 +189,8 @@ fn surroundings(executor: &Executor) -> Surroundings<'_> {
         stamp: view.stamp,
         pre_images: view.snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
         watches: &executor.engine().watches,
+        waiting: &executor.engine().waiting,
+        notify: Classes::default(),
         expiry: Expiry::Delete,
     }
 }
@@ -231,6 +234,7 @@ fn loaded(bytes: &[u8]) -> Data {
         now: UnixMs(0),
         expired: Expired::Keep,
         verify_checksum: true,
+        config: &Config::default(),
         key_load_delay: 0,
         on_progress: &mut |_| ControlFlow::Continue(()),
     };

@@ -59,6 +59,7 @@ pub fn load_current(
         now,
         expired,
         verify_checksum: config.rdbchecksum,
+        config: &config,
         key_load_delay: config.key_load_delay,
         on_progress: &mut |_| ControlFlow::Continue(()),
     };

@@ -17,6 +17,7 @@ use crate::exec::engine::Engine;
 use crate::exec::executor::Executor;
 use crate::exec::stats::Count;
 use crate::keyspace::db::Keyspace;
+use crate::keyspace::notify::Classes;
 use crate::keyspace::space::{Expiry, Space, Surroundings};
 use crate::snapshot::{SnapshotError, Snapshots};
 use crate::types::Str;
@@ -58,6 +59,8 @@ impl Server {
             stamp: executor.view().stamp,
             pre_images: None,
             watches: &self.engine.watches,
+            waiting: &self.engine.waiting,
+            notify: Classes::default(),
             expiry: Expiry::Ignore,
         };
         let keyspace = self.engine.keyspace();
@@ -120,6 +123,7 @@ fn options(databases: usize, now: i64, expired: Expired) -> LoadOptions<'static>
         now: UnixMs(now),
         expired,
         verify_checksum: true,
+        config: Box::leak(Box::default()),
         key_load_delay: 0,
         on_progress: Box::leak(Box::new(|_| ControlFlow::Continue(()))),
     }

@@ -151,6 +151,7 @@ impl FullSync<'_, '_> {
             newline_at: Instant::now() + NEWLINE_EVERY,
             lost: None,
         };
+        let config = engine.config.load().clone();
         let loaded = load(
             &mut bytes,
             LoadOptions {
@@ -158,7 +159,8 @@ impl FullSync<'_, '_> {
                 now: UnixMs(clock::now_ms()),
                 expired: Expired::Keep,
                 verify_checksum: true,
-                key_load_delay: engine.config.load().key_load_delay,
+                config: &config,
+                key_load_delay: config.key_load_delay,
                 on_progress: &mut |_| match control.is_wanted() {
                     true => ControlFlow::Continue(()),
                     false => ControlFlow::Break(()),

@@ -10,49 +10,21 @@
 //! Always: a key is only reached through the lock of its shard, which was taken before the handler ran, or, while
 //! the world stands still, is taken on access. A change that bypasses this file would miss a snapshot.
 
+pub mod changes;
+pub mod edit;
+pub mod slot;
+
+pub use changes::{Changes, Expiry, PreImages, Surroundings, Tally, access_clock};
+pub use edit::{Edit, WrongType};
+pub use slot::{Occupied, Slot, Vacant};
+
 use crate::base::hash::hash_key;
 use crate::base::ids::{DbIndex, UnixMs};
-use crate::keyspace::db::{DbId, Keyspace};
-use crate::keyspace::entry::{Entry, Stamp};
+use crate::keyspace::db::Keyspace;
+use crate::keyspace::entry::Entry;
+use crate::keyspace::notify::Classes;
 use crate::keyspace::shard::{BucketIndex, ShardGuard};
-use crate::keyspace::watch::WatchTable;
 use crate::types::{Str, Value};
-
-/// Receives the state of an entry as it was at the cut, before it changes for the first time after it.
-pub trait PreImages: Send + Sync {
-    /// Called under the shard's lock, once per entry and snapshot.
-    fn capture(&self, db: DbId, entry: &Entry);
-}
-
-/// What an expired key is to the one who asks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Expiry {
-    /// A primary deletes it and tells its replicas.
-    Delete,
-    /// A replica shows it as missing and waits for its primary's DEL.
-    Hide,
-    /// What a primary sends is applied as it comes.
-    Ignore,
-}
-
-/// The circumstances of a batch, the same for all its commands.
-#[derive(Clone, Copy)]
-pub struct Surroundings<'a> {
-    pub now: UnixMs,
-    /// The 24-bit access clock (see `access_clock`).
-    pub clock: u32,
-    /// New and changed entries are stamped with this.
-    pub stamp: Stamp,
-    /// The snapshot in progress, if there is one.
-    pub pre_images: Option<&'a dyn PreImages>,
-    pub watches: &'a WatchTable,
-    pub expiry: Expiry,
-}
-
-/// Redis' access clock: seconds, 24 bits, wrapping after 194 days.
-pub fn access_clock(now: UnixMs) -> u32 {
-    (now.0 / 1000) as u32 & 0x00ff_ffff
-}
 
 /// A key and its place, as locks need it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -65,27 +37,8 @@ enum Locks<'a> {
     One(ShardRef, ShardGuard<'a>),
     /// Ascending and without duplicates.
     Many(Vec<(ShardRef, ShardGuard<'a>)>),
-    /// The world stands still: the lock of the shard in use, taken on access, one at a time.
-    OnDemand(Option<(ShardRef, ShardGuard<'a>)>),
-}
-
-/// Counts that the statistics want, gathered per command.
-#[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tally {
-    pub hits: u64,
-    pub misses: u64,
-    /// Changes, in the unit of `rdb_changes_since_last_save`.
-    pub dirty: u64,
-    pub expired: u64,
-}
-
-impl Tally {
-    pub fn add(&mut self, other: Tally) {
-        self.hits += other.hits;
-        self.misses += other.misses;
-        self.dirty += other.dirty;
-        self.expired += other.expired;
-    }
+    /// The world stands still: the locks of the shards in use, taken on access. Ascending and without duplicates.
+    OnDemand(Vec<(ShardRef, ShardGuard<'a>)>),
 }
 
 /// The locked keys of one command or transaction.
@@ -95,17 +48,6 @@ pub struct Space<'a> {
     /// The hash of the key that the dispatcher has already hashed: address, length, hash.
     hashed: (*const u8, usize, u64),
     pub changes: Changes<'a>,
-}
-
-/// What a change needs and leaves behind besides the lock of its shard.
-pub struct Changes<'a> {
-    keyspace: &'a Keyspace,
-    around: Surroundings<'a>,
-    /// Keys that were found expired and deleted: their DELs go into the stream before the command's own effect.
-    pub expired: Vec<(DbIndex, Vec<u8>)>,
-    /// Keys that a walk over the shards has met past their deadline, and passed over. The executor deletes them after it.
-    pub due: Vec<Vec<u8>>,
-    pub tally: Tally,
 }
 
 impl<'a> Locks<'a> {
@@ -122,50 +64,44 @@ impl<'a> Locks<'a> {
                 let index = index.expect("a handler reached for a key that its row does not name");
                 &mut guards[index].1
             }
-            Locks::OnDemand(held) => {
-                if held.as_ref().is_none_or(|(held, _)| *held != at) {
-                    // Never two at a time: nobody else waits in ascending order here.
-                    *held = None;
-                    *held = Some((at, keyspace.db(at.db).lock(at.shard)));
-                }
-                &mut held.as_mut().expect("just taken").1
+            Locks::OnDemand(guards) => {
+                let index = match guards.binary_search_by_key(&at, |(held, _)| *held) {
+                    Ok(index) => index,
+                    Err(_) => {
+                        guards.clear();
+                        guards.push((at, keyspace.db(at.db).lock(at.shard)));
+                        0
+                    }
+                };
+                &mut guards[index].1
             }
         }
     }
-}
 
-impl<'a> Changes<'a> {
-    /// The snapshot gets the entry as it is now, if it does not have it yet.
-    #[inline]
-    fn before(&self, db: DbIndex, entry: &mut Entry) {
-        if entry.stamp() != self.around.stamp {
-            self.capture(db, entry);
+    /// The lock of a shard that is held.
+    fn held(&self, at: ShardRef) -> &ShardGuard<'a> {
+        match self {
+            Locks::One(held, guard) => {
+                assert!(*held == at, "a handler reached for a key that its row does not name");
+                guard
+            }
+            Locks::Many(guards) | Locks::OnDemand(guards) => {
+                let index = guards.binary_search_by_key(&at, |(held, _)| *held);
+                &guards[index.expect("a handler reached for a key that its row does not name")].1
+            }
         }
     }
 
-    #[cold]
-    fn capture(&self, db: DbIndex, entry: &mut Entry) {
-        if let Some(pre_images) = self.around.pre_images {
-            pre_images.capture(self.keyspace.db(db).id(), entry);
+    /// Takes all of `shards` at once, where locks are taken on access.
+    fn hold(&mut self, keyspace: &'a Keyspace, mut shards: Vec<ShardRef>) {
+        if let Locks::OnDemand(guards) = self {
+            // All are let go first: those that walk beside us hold one and want no second, so ascending order is not needed
+            // for their sake, but it costs nothing.
+            guards.clear();
+            shards.sort_unstable();
+            shards.dedup();
+            guards.extend(shards.into_iter().map(|at| (at, keyspace.db(at.db).lock(at.shard))));
         }
-        entry.set_stamp(self.around.stamp);
-    }
-
-    #[inline]
-    fn after(&mut self, db: DbIndex, key: &[u8], exists: bool) {
-        self.tally.dirty += 1;
-        if self.around.watches.is_active() {
-            self.around.watches.touch(db, key, exists);
-        }
-    }
-
-    #[cold]
-    fn expire(&mut self, guard: &mut ShardGuard<'_>, db: DbIndex, found: BucketIndex, key: &[u8]) {
-        self.before(db, guard.get_mut(found));
-        drop(guard.remove(found));
-        self.expired.push((db, key.to_vec()));
-        self.tally.expired += 1;
-        self.after(db, key, false);
     }
 }
 
@@ -202,7 +138,7 @@ impl<'a> Space<'a> {
     /// For what runs while all other threads stand still, and may therefore reach any key. The snapshot walker and
     /// readers of single shards may still be about, hence the locks on access.
     pub fn whole(keyspace: &'a Keyspace, db: DbIndex, around: Surroundings<'a>) -> Space<'a> {
-        Space::with(keyspace, db, Locks::OnDemand(None), around, (std::ptr::null(), 0, 0))
+        Space::with(keyspace, db, Locks::OnDemand(Vec::new()), around, (std::ptr::null(), 0, 0))
     }
 
     fn with(
@@ -212,8 +148,7 @@ impl<'a> Space<'a> {
         around: Surroundings<'a>,
         hashed: (*const u8, usize, u64),
     ) -> Space<'a> {
-        let changes =
-            Changes { keyspace, around, expired: Vec::new(), due: Vec::new(), tally: Tally::default() };
+        let changes = Changes::new(keyspace, around);
         Space { locks, db, hashed, changes }
     }
 
@@ -248,10 +183,10 @@ impl<'a> Space<'a> {
         &self.changes.around
     }
 
-    /// Lets go of the lock that was taken on access, so that a walk over all shards can take them itself.
+    /// Lets go of the locks that were taken on access, so that a walk over all shards can take them itself.
     pub fn release(&mut self) {
-        if let Locks::OnDemand(held) = &mut self.locks {
-            *held = None;
+        if let Locks::OnDemand(guards) = &mut self.locks {
+            guards.clear();
         }
     }
 
@@ -374,6 +309,59 @@ impl<'a> Space<'a> {
             Slot::Vacant(slot) => slot.insert_string(value, deadline),
         }
     }
+
+    /// Replaces whatever is at `key` by `value`. An empty collection that may not be empty leaves no key behind.
+    pub fn put_value(&mut self, key: &[u8], value: Value, deadline: Option<UnixMs>) {
+        self.put_value_in(self.db, key, value, deadline);
+    }
+
+    /// As `put_value`, in another database whose shard is locked.
+    pub fn put_value_in(&mut self, db: DbIndex, key: &[u8], value: Value, deadline: Option<UnixMs>) {
+        if let Slot::Occupied(slot) = self.slot_in(db, key) {
+            drop(slot.remove());
+        }
+        if let Slot::Vacant(slot) = self.slot_in(db, key) {
+            slot.insert_value(value, deadline);
+        }
+    }
+
+    /// The entries of several keys at once, for commands that combine them: counts hits and misses and notes the accesses,
+    /// as `read` does.
+    pub fn read_several(&mut self, keys: &[&[u8]]) -> Vec<Option<&Entry>> {
+        let (db, keyspace) = (self.db, self.changes.keyspace);
+        let places: Vec<ShardRef> = keys.iter().map(|key| Space::shard_ref(keyspace, db, key)).collect();
+        self.locks.hold(keyspace, places.clone());
+        // Deleting an expired entry leaves the others in their buckets.
+        let found: Vec<Option<BucketIndex>> = keys.iter().map(|key| self.note_read(key)).collect();
+        let entry =
+            |(at, found): (ShardRef, Option<BucketIndex>)| found.map(|found| self.locks.held(at).get(found));
+        places.into_iter().zip(found).map(entry).collect()
+    }
+
+    fn note_read(&mut self, key: &[u8]) -> Option<BucketIndex> {
+        let Located { guard, changes, found, .. } = self.locate(self.db, key);
+        match found {
+            Some(found) => {
+                changes.tally.hits += 1;
+                guard.get_mut(found).set_clock(changes.around.clock);
+            }
+            None => changes.tally.misses += 1,
+        }
+        found
+    }
+
+    /// Notes an event of `class` for those who subscribed to it.
+    #[inline]
+    pub fn notify(&mut self, class: Classes, name: &'static str, key: &[u8]) {
+        self.changes.notify(class, name, self.db, key);
+    }
+
+    /// A key that existed has got something that a client may be waiting for (XADD). Keys that come to be are noted by
+    /// themselves.
+    #[inline]
+    pub fn signal_ready(&mut self, key: &[u8]) {
+        self.changes.signal_ready(self.db, key);
+    }
 }
 
 /// A key that has been looked for under its shard's lock.
@@ -382,141 +370,4 @@ struct Located<'s, 'a> {
     changes: &'s mut Changes<'a>,
     hash: u64,
     found: Option<BucketIndex>,
-}
-
-/// A key's place.
-pub enum Slot<'s, 'a> {
-    Occupied(Occupied<'s, 'a>),
-    Vacant(Vacant<'s, 'a>),
-}
-
-/// A key that exists.
-pub struct Occupied<'s, 'a> {
-    guard: &'s mut ShardGuard<'a>,
-    changes: &'s mut Changes<'a>,
-    db: DbIndex,
-    found: BucketIndex,
-    key: &'s [u8],
-}
-
-impl Occupied<'_, '_> {
-    #[inline]
-    pub fn entry(&mut self) -> &Entry {
-        self.guard.get(self.found)
-    }
-
-    /// The string value; `None` if the value is of another kind.
-    #[inline]
-    pub fn as_str(&mut self) -> Option<Str<'_>> {
-        self.entry().as_str()
-    }
-
-    #[inline]
-    fn change<R>(&mut self, change: impl FnOnce(&mut Entry) -> R) -> R {
-        self.changes.before(self.db, self.guard.get_mut(self.found));
-        let clock = self.changes.around.clock;
-        let entry = self.guard.get_mut(self.found);
-        entry.set_clock(clock);
-        let result = change(entry);
-        self.changes.after(self.db, self.key, true);
-        result
-    }
-
-    /// Replaces the value and keeps the deadline.
-    #[inline]
-    pub fn set_string(&mut self, value: Str<'_>) {
-        self.change(|entry| entry.set_string(value));
-    }
-
-    /// Changes the bytes of a string in place. `None`, and nothing changed, if the value is of another kind.
-    pub fn change_bytes<R>(&mut self, change: impl FnOnce(&mut Vec<u8>) -> R) -> Option<R> {
-        self.as_str()?;
-        self.change(|entry| entry.bytes_mut().map(change))
-    }
-
-    /// Sets or clears the deadline; counts as a change.
-    pub fn set_deadline(&mut self, deadline: Option<UnixMs>) {
-        self.set_deadline_quietly(deadline);
-        self.changes.after(self.db, self.key, true);
-    }
-
-    /// As `set_deadline`, where the command has already counted a change.
-    fn set_deadline_quietly(&mut self, deadline: Option<UnixMs>) {
-        self.changes.before(self.db, self.guard.get_mut(self.found));
-        self.guard.set_deadline(self.found, deadline);
-    }
-
-    /// Notes an access (TOUCH).
-    pub fn touch(&mut self) {
-        let clock = self.changes.around.clock;
-        self.guard.get_mut(self.found).set_clock(clock);
-    }
-
-    /// Sets the access clock back (RESTORE IDLETIME).
-    pub fn set_idle(&mut self, seconds: i64) {
-        let clock = self.changes.around.clock.wrapping_sub(seconds as u32) & 0x00ff_ffff;
-        self.guard.get_mut(self.found).set_clock(clock);
-    }
-
-    /// Takes the entry out of the keyspace.
-    pub fn remove(self) -> Entry {
-        self.changes.before(self.db, self.guard.get_mut(self.found));
-        let entry = self.guard.remove(self.found);
-        self.guard.shrink();
-        self.changes.after(self.db, self.key, false);
-        entry
-    }
-}
-
-/// A key that does not exist.
-pub struct Vacant<'s, 'a> {
-    guard: &'s mut ShardGuard<'a>,
-    changes: &'s mut Changes<'a>,
-    db: DbIndex,
-    hash: u64,
-    key: &'s [u8],
-}
-
-impl Vacant<'_, '_> {
-    #[inline]
-    pub fn insert_string(self, value: Str<'_>, deadline: Option<UnixMs>) {
-        let around = &self.changes.around;
-        let entry = Entry::string(self.key, value, deadline, around.stamp, around.clock);
-        self.insert_entry(entry);
-    }
-
-    /// A string that is made to be changed in place, reported as `raw` whatever its length (SETRANGE).
-    pub fn insert_raw(self, bytes: Vec<u8>) {
-        let around = &self.changes.around;
-        let value = Box::new(Value::Bytes(bytes));
-        let mut entry = Entry::boxed(self.key, value, None, around.stamp, around.clock);
-        entry.bytes_mut().expect("just made of bytes");
-        self.insert_entry(entry);
-    }
-
-    /// The same value as `source` under this key (RENAME, COPY, MOVE).
-    pub fn insert_copy(self, source: &Entry, deadline: Option<UnixMs>) {
-        let around = &self.changes.around;
-        let entry = source.copy_as(self.key, deadline, around.stamp, around.clock);
-        self.insert_entry(entry);
-    }
-
-    /// Takes `source` over under this key; a boxed value moves without being copied.
-    pub fn insert_renamed(self, source: Entry, deadline: Option<UnixMs>) {
-        let around = &self.changes.around;
-        let entry = source.renamed(self.key, deadline, around.stamp, around.clock);
-        self.insert_entry(entry);
-    }
-
-    fn insert_entry(self, entry: Entry) {
-        // An expired key that only hides (on a writable replica) makes room for the new one.
-        let hidden = self.changes.around.expiry == Expiry::Hide;
-        let (hash, key) = (self.hash, self.key);
-        if hidden && let Some(found) = self.guard.find(hash, key) {
-            self.changes.before(self.db, self.guard.get_mut(found));
-            drop(self.guard.remove(found));
-        }
-        self.guard.insert(hash, entry);
-        self.changes.after(self.db, key, true);
-    }
 }

@@ -1,0 +1,167 @@
+//! Changes: what a command's change of a key needs, and what it leaves behind for the executor.
+//!
+//! ```text
+//!  before a change   the pre-image goes to the snapshot in progress
+//!  after it          watchers are told, `dirty` counts, events and ready keys are noted
+//!  after the command the executor takes expired keys, events and ready keys out of here
+//! ```
+//!
+//! Part of `Space`. Always: cheap when nobody watches, waits, subscribes or takes a snapshot: one branch each.
+
+use crate::base::ids::{DbIndex, UnixMs};
+use crate::keyspace::db::{DbId, Keyspace};
+use crate::keyspace::entry::{Entry, Stamp};
+use crate::keyspace::notify::{Classes, Event};
+use crate::keyspace::ready::Waiting;
+use crate::keyspace::shard::{BucketIndex, ShardGuard};
+use crate::keyspace::watch::WatchTable;
+
+/// Receives the state of an entry as it was at the cut, before it changes for the first time after it.
+pub trait PreImages: Send + Sync {
+    /// Called under the shard's lock, once per entry and snapshot.
+    fn capture(&self, db: DbId, entry: &Entry);
+}
+
+/// What an expired key is to the one who asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expiry {
+    /// A primary deletes it and tells its replicas.
+    Delete,
+    /// A replica shows it as missing and waits for its primary's DEL.
+    Hide,
+    /// What a primary sends is applied as it comes.
+    Ignore,
+}
+
+/// The circumstances of a batch, the same for all its commands.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    pub now: UnixMs,
+    /// The 24-bit access clock (see `access_clock`).
+    pub clock: u32,
+    /// New and changed entries are stamped with this.
+    pub stamp: Stamp,
+    /// The snapshot in progress, if there is one.
+    pub pre_images: Option<&'a dyn PreImages>,
+    pub watches: &'a WatchTable,
+    pub waiting: &'a Waiting,
+    /// The classes of events that somebody may have subscribed to.
+    pub notify: Classes,
+    pub expiry: Expiry,
+}
+
+/// Redis' access clock: seconds, 24 bits, wrapping after 194 days.
+pub fn access_clock(now: UnixMs) -> u32 {
+    (now.0 / 1000) as u32 & 0x00ff_ffff
+}
+
+/// Counts that the statistics want, gathered per command.
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    pub hits: u64,
+    pub misses: u64,
+    /// Changes, in the unit of `rdb_changes_since_last_save`.
+    pub dirty: u64,
+    pub expired: u64,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: Tally) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.dirty += other.dirty;
+        self.expired += other.expired;
+    }
+}
+
+/// What a change needs and leaves behind besides the lock of its shard.
+pub struct Changes<'a> {
+    pub(super) keyspace: &'a Keyspace,
+    pub(super) around: Surroundings<'a>,
+    /// Keys that were found expired and deleted: their DELs go into the stream before the command's own effect.
+    pub expired: Vec<(DbIndex, Vec<u8>)>,
+    /// Keys that a walk over the shards has met past their deadline, and passed over. The executor deletes them after it.
+    pub due: Vec<Vec<u8>>,
+    /// What happened to keys, for the executor to publish after the command.
+    pub events: Vec<Event>,
+    /// Keys that somebody may wait for and that have come to be, or have got more; in order.
+    pub ready: Vec<(DbIndex, Vec<u8>)>,
+    pub tally: Tally,
+}
+
+impl<'a> Changes<'a> {
+    #[inline]
+    pub(super) fn new(keyspace: &'a Keyspace, around: Surroundings<'a>) -> Changes<'a> {
+        Changes {
+            keyspace,
+            around,
+            expired: Vec::new(),
+            due: Vec::new(),
+            events: Vec::new(),
+            ready: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// The snapshot gets the entry as it is now, if it does not have it yet.
+    #[inline]
+    pub(super) fn before(&self, db: DbIndex, entry: &mut Entry) {
+        if entry.stamp() != self.around.stamp {
+            self.capture(db, entry);
+        }
+    }
+
+    #[cold]
+    fn capture(&self, db: DbIndex, entry: &mut Entry) {
+        if let Some(pre_images) = self.around.pre_images {
+            pre_images.capture(self.keyspace.db(db).id(), entry);
+        }
+        entry.set_stamp(self.around.stamp);
+    }
+
+    #[inline]
+    pub(super) fn after(&mut self, db: DbIndex, key: &[u8], exists: bool) {
+        self.tally.dirty += 1;
+        if self.around.watches.is_active() {
+            self.around.watches.touch(db, key, exists);
+        }
+    }
+
+    #[cold]
+    pub(super) fn expire(&mut self, guard: &mut ShardGuard<'_>, db: DbIndex, found: BucketIndex, key: &[u8]) {
+        self.before(db, guard.get_mut(found));
+        drop(guard.remove(found));
+        self.expired.push((db, key.to_vec()));
+        self.tally.expired += 1;
+        self.notify(Classes::EXPIRED, "expired", db, key);
+        self.after(db, key, false);
+    }
+
+    /// Notes an event of `class`, if anybody may want it.
+    #[inline]
+    pub fn notify(&mut self, class: Classes, name: &'static str, db: DbIndex, key: &[u8]) {
+        if self.around.notify.has(class) {
+            self.push_event(class, name, db, key);
+        }
+    }
+
+    #[cold]
+    fn push_event(&mut self, class: Classes, name: &'static str, db: DbIndex, key: &[u8]) {
+        self.events.push(Event { class, name, db, key: key.to_vec() });
+    }
+
+    /// A key has something that a client may be waiting for. Must be called under the lock of its shard.
+    #[inline]
+    pub fn signal_ready(&mut self, db: DbIndex, key: &[u8]) {
+        if self.around.waiting.is_anyone() {
+            self.push_ready(db, key);
+        }
+    }
+
+    #[cold]
+    fn push_ready(&mut self, db: DbIndex, key: &[u8]) {
+        if !self.ready.iter().any(|(other, known)| *other == db && known == key) {
+            self.ready.push((db, key.to_vec()));
+        }
+    }
+}
