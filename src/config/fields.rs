@@ -105,6 +105,28 @@ config_fields! {
     /// 1 (lazy) to 10 (eager).
     pub active_expire_effort: u32,
 
+    // -- encodings of collections
+    pub hash_max_listpack_entries: usize,
+    /// Bytes.
+    pub hash_max_listpack_value: usize,
+    pub set_max_intset_entries: usize,
+    /// 0 = sets have no listpack form.
+    pub set_max_listpack_entries: usize,
+    /// Bytes.
+    pub set_max_listpack_value: usize,
+    pub zset_max_listpack_entries: usize,
+    /// Bytes.
+    pub zset_max_listpack_value: usize,
+    /// Elements of a node, or, if negative, its size: -1 is 4 kB, each further step doubles it.
+    pub list_max_listpack_size: i32,
+    /// Nodes at each end that stay uncompressed; 0 = compress none.
+    pub list_compress_depth: u32,
+    pub hll_sparse_max_bytes: usize,
+    /// Bytes; 0 = no limit.
+    pub stream_node_max_bytes: usize,
+    /// 0 = no limit.
+    pub stream_node_max_entries: usize,
+
     // -- replication, both roles
     /// Bytes of the stream that are kept for nobody in particular.
     pub repl_backlog_size: u64,

@@ -7,7 +7,6 @@ use crate::config::row::Row;
 
 const COUNT: Kind = Kind::Int { min: 0, max: INT_MAX };
 const LONG: Kind = Kind::Int { min: 0, max: LONG_MAX };
-const ANY: Kind = Kind::Int { min: i32::MIN as i128, max: INT_MAX };
 const SIZE: Kind = Kind::Memory { min: 0, max: LONG_MAX as u64 };
 const TEXT: Kind = Kind::Text(Rule::Utf8);
 
@@ -210,24 +209,7 @@ pub(super) static ROWS: &[Row] = &[
     Row::accepted("lazyfree-lazy-user-flush", Kind::Bool, "no", "Where memory is freed is not configurable."),
     Row::accepted("replica-lazy-flush", Kind::Bool, "no", "Where memory is freed is not configurable.")
         .aliases(&["slave-lazy-flush"]),
-    // Encodings of collections.
-    Row::accepted("hash-max-listpack-entries", LONG, "512", "Only strings exist yet.")
-        .aliases(&["hash-max-ziplist-entries"]),
-    Row::accepted("hash-max-listpack-value", SIZE, "64", "Only strings exist yet.")
-        .aliases(&["hash-max-ziplist-value"]),
-    Row::accepted("set-max-intset-entries", LONG, "512", "Only strings exist yet."),
-    Row::accepted("set-max-listpack-entries", LONG, "128", "Only strings exist yet."),
-    Row::accepted("set-max-listpack-value", SIZE, "64", "Only strings exist yet."),
-    Row::accepted("zset-max-listpack-entries", LONG, "128", "Only strings exist yet.")
-        .aliases(&["zset-max-ziplist-entries"]),
-    Row::accepted("zset-max-listpack-value", SIZE, "64", "Only strings exist yet.")
-        .aliases(&["zset-max-ziplist-value"]),
-    Row::accepted("list-max-listpack-size", ANY, "-2", "Only strings exist yet.")
-        .aliases(&["list-max-ziplist-size"]),
-    Row::accepted("list-compress-depth", COUNT, "0", "Only strings exist yet."),
-    Row::accepted("hll-sparse-max-bytes", SIZE, "3000", "Only strings exist yet."),
-    Row::accepted("stream-node-max-bytes", SIZE, "4096", "Only strings exist yet."),
-    Row::accepted("stream-node-max-entries", LONG, "100", "Only strings exist yet."),
+    // What arrives from elsewhere.
     Row::accepted(
         "sanitize-dump-payload",
         Kind::Word(&["no", "yes", "clients"]),

@@ -4,12 +4,13 @@
 //!   network      sockets, clients, limits            memory       limit, eviction, expiry
 //!   process      log, files, threads, hz             replication  both roles
 //!   security     passwords, dangerous abilities      accepted     understood, without effect
-//!   persistence  snapshots on disk
+//!   persistence  snapshots on disk            encodings    small forms of collections
 //! ```
 //!
 //! To add a directive: a field in `fields.rs`, a row in the file of its topic, and `UPDATE_DOCS=1` for the tests,
 //! which rewrites `docs/configuration.md`. Nothing else needs to know. Always: no two rows share a spelling.
 mod accepted;
+mod encodings;
 mod memory;
 mod network;
 mod persistence;
@@ -26,6 +27,7 @@ pub(super) static TOPICS: &[(&str, &[Row])] = &[
     ("Security", security::ROWS),
     ("Snapshots on disk", persistence::ROWS),
     ("Memory", memory::ROWS),
+    ("Encodings of collections", encodings::ROWS),
     ("Replication", replication::ROWS),
     ("Accepted, without effect", accepted::ROWS),
 ];
