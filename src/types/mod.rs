@@ -11,6 +11,7 @@
 
 pub mod encoding;
 pub mod hash;
+pub mod index;
 pub mod list;
 pub mod rdb;
 pub mod set;
