@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex};
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
 use crate::commands::spec::effect::encode;
-use crate::commands::spec::host::{Replicaof, Saving, Shutdown};
+use crate::commands::spec::host::{Replicaof, Saving, Shutdown, Unblocking};
 use crate::commands::spec::table::{Command, table};
-use crate::commands::spec::{Args, Control, Ctx, Effect, Failure, Host, Next, Run, keys};
+use crate::commands::spec::{Answer, Args, Blocking, Control, Ctx, Effect, Failure, Host, Next, Run, keys};
 use crate::config::{Asker, Config, Live, Origin};
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::notify::{Classes, Event};
@@ -186,6 +186,7 @@ impl Harness {
             config: &config,
             full_name: command.full_name,
             from_primary: self.from_primary,
+            blocking: Blocking::default(),
         };
         let mut control = Control {
             reply: &mut unused,
@@ -368,6 +369,12 @@ impl Host for TestHost {
 
     fn wait(&self, _: &Session, _: i64, _: i64, _: bool) -> Result<Option<i64>, Failure> {
         Ok(Some(0))
+    }
+
+    fn answer(&self, _client: &Client, _answer: Answer) {}
+
+    fn unblock_client(&self, _id: u64, _how: Unblocking) -> bool {
+        false
     }
 
     fn write_role(&self, reply: &mut Reply) {

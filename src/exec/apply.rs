@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::backlog::Writer;
 use crate::base::ids::DbIndex;
 use crate::commands::spec::table::Command;
-use crate::commands::spec::{Args, Ctx, Failure, Run, keys};
+use crate::commands::spec::{Args, Blocking, Ctx, Failure, Run, keys};
 use crate::exec::engine::Engine;
 use crate::exec::executor::{Executor, KeyHandler, open};
 use crate::exec::stats::Count;
@@ -85,11 +85,14 @@ impl Executor {
             config: &self.view.config,
             full_name: command.full_name,
             from_primary: true,
+            blocking: Blocking::default(),
         };
         let result = handler(&mut ctx);
         let tally = space.changes.tally;
+        let ready = std::mem::take(&mut space.changes.ready);
         drop(space);
         self.tally(tally);
+        self.serve(ready);
         result.map(drop)
     }
 
@@ -123,6 +126,7 @@ impl Executor {
                 config: &self.view.config,
                 full_name: placed.command.full_name,
                 from_primary: true,
+                blocking: Blocking::default(),
             };
             if let Err(failure) = handler(&mut ctx) {
                 result = Err(FailedCommand { index, failure });
@@ -130,8 +134,10 @@ impl Executor {
             }
         }
         let tally = space.changes.tally;
+        let ready = std::mem::take(&mut space.changes.ready);
         drop(space);
         self.tally(tally);
+        self.serve(ready);
         result
     }
 
@@ -165,6 +171,7 @@ impl Executor {
             Standing::Applied
         });
         self.unpark();
+        self.serve_all();
         outcome
     }
 

@@ -19,11 +19,11 @@ use crate::base::ids::UnixMs;
 use crate::commands::spec::Host;
 use crate::config::{Config, Live};
 use crate::exec::barrier::Barrier;
+use crate::exec::blocked::Registry;
 use crate::exec::stats::Statistics;
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::entry::Stamp;
 use crate::keyspace::notify::Classes;
-use crate::keyspace::ready::Waiting;
 use crate::keyspace::space::PreImages;
 use crate::keyspace::watch::WatchTable;
 use crate::session::roster::Roster;
@@ -38,7 +38,8 @@ pub struct Engine {
     pub config: Arc<Live>,
     pub barrier: Arc<Barrier>,
     pub watches: WatchTable,
-    pub waiting: Waiting,
+    /// Clients that wait for keys.
+    pub blocked: Registry,
     pub roster: Roster,
     pub statistics: Statistics,
     pub started: UnixMs,
@@ -76,7 +77,7 @@ impl Engine {
             config,
             barrier: Arc::default(),
             watches: WatchTable::default(),
-            waiting: Waiting::default(),
+            blocked: Registry::default(),
             roster: Roster::default(),
             statistics: Statistics::default(),
             started: now,

@@ -17,8 +17,9 @@ use crate::base::hash::hash_key;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
 use crate::commands::spec::table::{Command, CommandId};
-use crate::commands::spec::{Args, Control, Ctx, Effect, Failure, Flags, Keys, Next, Run, keys};
+use crate::commands::spec::{Args, Blocking, Control, Ctx, Effect, Failure, Flags, Keys, Next, Run, keys};
 use crate::exec::barrier::Participant;
+use crate::exec::blocked::Waiter;
 use crate::exec::commit::Stream;
 use crate::exec::engine::{Engine, View};
 use crate::exec::gates;
@@ -43,6 +44,8 @@ pub struct Executor {
     /// Does it apply what our primary sends? Only then does it append to a replica's stream: what clients write to a
     /// writable replica stays there.
     pub(super) is_link: bool,
+    /// The wait that the last request has begun, for the worker to take.
+    pub(super) waiter: Option<Arc<Waiter>>,
     /// The command that ran last, for statistics; none if the request was refused or queued.
     ran: Option<CommandId>,
 }
@@ -75,6 +78,7 @@ impl Executor {
             counters,
             now,
             is_link,
+            waiter: None,
             ran: None,
         };
         executor.refresh();
@@ -264,6 +268,9 @@ impl Executor {
         reply: &mut Reply,
     ) -> Next {
         match command.row.run {
+            Run::Keyed(handler) if command.row.flags.has(Flags::BLOCKING) => {
+                self.blocking(session, command, handler, args, reply)
+            }
             Run::Keyed(handler) => {
                 self.keyed(session, command, handler, args, hash, reply);
                 Next::Continue
@@ -292,7 +299,7 @@ impl Executor {
             stamp: view.stamp,
             pre_images: view.snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
             watches: &engine.watches,
-            waiting: &engine.waiting,
+            waiting: &engine.blocked.waiting,
             notify: view.notify,
             expiry: if view.is_replica { Expiry::Hide } else { Expiry::Delete },
         }
@@ -319,6 +326,7 @@ impl Executor {
             config: &self.view.config,
             full_name: command.full_name,
             from_primary: false,
+            blocking: Blocking::default(),
         };
         let effect = match handler(&mut ctx) {
             Ok(effect) => effect,
@@ -330,11 +338,13 @@ impl Executor {
         // Still under the shards' locks: the order of the stream is the order of the changes.
         let written = self.stream.commit(space.db(), &args, effect, &space.changes.expired);
         let tally = space.changes.tally;
+        let ready = std::mem::take(&mut space.changes.ready);
         drop(space);
         if written {
             session.last_write_offset = self.stream.last_offset;
         }
         self.tally(tally);
+        self.serve(ready);
     }
 
     /// Deletes a key if its deadline has passed, and tells the replicas, whoever has met it.
@@ -345,8 +355,10 @@ impl Executor {
         space.expire_if_due(key);
         self.stream.commit(db, &Args::borrowed(&[], None), Effect::None, &space.changes.expired);
         let tally = space.changes.tally;
+        let ready = std::mem::take(&mut space.changes.ready);
         drop(space);
         self.tally(tally);
+        self.serve(ready);
     }
 
     /// Adds what a command has counted to the statistics.
@@ -388,6 +400,7 @@ impl Executor {
             config: &self.view.config,
             full_name: command.full_name,
             from_primary: false,
+            blocking: Blocking::default(),
         };
         if let Err(failure) = handler(&mut ctx) {
             fail(&self.counters, command, &failure, mark, reply);
@@ -444,6 +457,7 @@ impl Executor {
     /// Runs a command on the whole keyspace while all other threads stand still.
     fn whole(&mut self, session: &mut Session, command: &'static Command, args: Args<'_>, reply: &mut Reply) {
         self.stand_still(|executor| executor.whole_standing(session, command, args, reply));
+        self.serve_all();
     }
 
     /// Stops the world around `work`, with a view that is fresh before and after it.
@@ -509,6 +523,7 @@ impl Executor {
             config: &self.view.config,
             full_name: command.full_name,
             from_primary: self.is_link,
+            blocking: Blocking::default(),
         };
         let mut unused = Reply::new();
         let mut control = Control {

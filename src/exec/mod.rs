@@ -11,6 +11,7 @@
 
 pub mod apply;
 pub mod barrier;
+pub mod blocked;
 pub mod commit;
 mod cut;
 pub mod engine;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::commands::spec::table::{Command, CommandId, table};
-use crate::commands::spec::{Args, Ctx, Effect, Failure, Flags, Next, Run, keys};
+use crate::commands::spec::{Args, Blocking, Ctx, Effect, Failure, Flags, Next, Run, keys};
 use crate::exec::commit::Unit;
 use crate::exec::engine::{ActiveSnapshot, Engine};
 use crate::exec::executor::{Executor, fail};
@@ -106,7 +106,9 @@ pub(super) fn exec(executor: &mut Executor, session: &mut Session, reply: &mut R
     };
     session.is_executing = true;
     let next = if transaction.queue.iter().any(needs_whole) {
-        executor.stand_still(|executor| run_whole(executor, session, &transaction, reply))
+        let next = executor.stand_still(|executor| run_whole(executor, session, &transaction, reply));
+        executor.serve_all();
+        next
     } else {
         run_locked(executor, session, &transaction, reply)
     };
@@ -140,6 +142,9 @@ fn run_locked(
     }
     // Still under all locks.
     conclude(executor, session, unit, space.changes.tally);
+    let ready = std::mem::take(&mut space.changes.ready);
+    drop(space);
+    executor.serve(ready);
     next
 }
 
@@ -194,7 +199,7 @@ fn detach<'a>(
         stamp: around.stamp,
         pre_images: snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
         watches: &engine.watches,
-        waiting: &engine.waiting,
+        waiting: &engine.blocked.waiting,
         notify: around.notify,
         expiry: around.expiry,
     }
@@ -255,6 +260,7 @@ fn run_one(
                 config: &executor.view.config,
                 full_name: command.full_name,
                 from_primary: false,
+                blocking: Blocking::default(),
             };
             handler(&mut ctx)
         }

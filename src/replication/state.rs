@@ -403,6 +403,11 @@ impl Replication {
         Ok(answer)
     }
 
+    /// Ends a client's WAIT before its time, with an error or as if the time were over. False if it is in none.
+    pub fn end_wait(&self, client: u64, error: Option<&str>) -> bool {
+        self.primary.waits.end(client, error, &self.primary.followers)
+    }
+
     // -- whom we follow
 
     /// From now on `link` writes our history. Replicas stay for as long as it goes on.
@@ -417,6 +422,7 @@ impl Replication {
             self.engine.set_replica(true);
         });
         self.primary.waits.refuse_all();
+        self.engine.end_all_waits();
     }
 
     /// From now on we write our history ourselves, under a new name. Replicas come back at once and learn it.

@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::clock;
 use crate::base::ids::UnixMs;
-use crate::commands::spec::host::{Replicaof, Saving, Shutdown};
-use crate::commands::spec::{Failure, Host};
+use crate::commands::spec::host::{Replicaof, Saving, Shutdown, Unblocking};
+use crate::commands::spec::{Answer, Failure, Host};
 use crate::config::{Asker, Config, Live, SetError};
 use crate::exec::transaction;
 use crate::keyspace::db::Keyspace;
@@ -228,6 +228,24 @@ impl Host for ServerHost {
         may_block: bool,
     ) -> Result<Option<i64>, Failure> {
         self.shared.replication().wait(session, replicas, timeout_ms, may_block, UnixMs(clock::now_ms()))
+    }
+
+    fn answer(&self, client: &Client, answer: Answer) {
+        self.shared.answer(client, answer);
+    }
+
+    fn unblock_client(&self, id: u64, how: Unblocking) -> bool {
+        const ERROR: &str = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+        let Some(waiter) = self.shared.engine.blocked.cancel_client(id) else {
+            let is_error = how == Unblocking::Error;
+            return self.shared.replication().end_wait(id, is_error.then_some(ERROR));
+        };
+        let answer = match how {
+            Unblocking::TimeOut => waiter.timed_out(),
+            Unblocking::Error => waiter.refused(ERROR, false),
+        };
+        self.shared.answer(&waiter.client, answer);
+        true
     }
 
     fn write_role(&self, reply: &mut Reply) {

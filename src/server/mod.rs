@@ -8,6 +8,7 @@
 //! Called by `main` with a configuration that passed every check.
 //! Always: a thread is started by `boot` and joined by it, and nothing serves before the data set is loaded.
 
+pub mod blocked;
 pub mod cron;
 pub mod host;
 pub mod info;

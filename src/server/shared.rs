@@ -13,6 +13,7 @@ use crossbeam::channel::Sender;
 use crate::base::clock;
 use crate::base::ids::UnixMs;
 use crate::base::mailbox::{Full, Post};
+use crate::commands::spec::Answer;
 use crate::commands::spec::host::Shutdown;
 use crate::exec::engine::Engine;
 use crate::exec::stats::Count;
@@ -104,6 +105,11 @@ impl Shared {
         {
             self.tell(&client, Message::Unblock { client: client.id, reply });
         }
+    }
+
+    /// Ends the wait of a client for keys.
+    pub fn answer(&self, client: &Client, answer: Answer) {
+        self.tell(client, Message::Answer { client: client.id, answer });
     }
 
     /// Saves the data set.

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::clock;
+use crate::base::ids::UnixMs;
 use crate::commands::spec::table::CommandId;
-use crate::commands::spec::{Args, Next};
+use crate::commands::spec::{Answer, Args, Next};
 use crate::exec::executor::{Executor, Resolved};
 use crate::exec::prefetch::WINDOW;
 use crate::exec::stats::Count;
@@ -24,6 +25,7 @@ use crate::net::service::{
 use crate::resp::batch::Batch;
 use crate::resp::limits::{Limits, ProtocolError};
 use crate::resp::reply::Reply;
+use crate::server::blocked::BlockedClients;
 use crate::server::shared::Shared;
 use crate::session::Session;
 use crate::session::client::Client;
@@ -39,6 +41,8 @@ pub enum Message {
     Kill { client: u64 },
     /// A blocked client's command is answered: `reply` are encoded values.
     Unblock { client: u64, reply: Vec<u8> },
+    /// A client's wait for keys has ended.
+    Answer { client: u64, answer: Answer },
 }
 
 /// One worker.
@@ -47,6 +51,8 @@ pub struct Worker {
     shared: Arc<Shared>,
     executor: Executor,
     connections: HashMap<u64, ConnectionKey>,
+    /// Those of them that wait for keys.
+    blocked: BlockedClients,
     resolved: Vec<Resolved>,
     ran: Vec<CommandId>,
 }
@@ -59,6 +65,7 @@ impl Worker {
             shared,
             executor,
             connections: HashMap::new(),
+            blocked: BlockedClients::default(),
             resolved: Vec::with_capacity(WINDOW),
             ran: Vec::with_capacity(WINDOW),
         }
@@ -86,7 +93,10 @@ impl Worker {
             after = match next {
                 Next::Continue => continue,
                 Next::Close => Some(After::Close),
-                Next::Block => Some(After::Blocked { done }),
+                Next::Block => {
+                    self.blocked.extend(self.executor.take_waiter());
+                    Some(After::Blocked { done })
+                }
                 Next::BecomeReplica => Some(After::Detach { done }),
             };
             break;
@@ -103,6 +113,24 @@ impl Worker {
         let each = nanos / self.ran.len() as u64;
         for command in self.ran.drain(..) {
             self.executor.counters.called(command, each);
+        }
+    }
+}
+
+impl Worker {
+    /// A client's wait for keys has ended.
+    fn answer(&mut self, client: u64, answer: &Answer, peers: &mut dyn Peers<Session>) {
+        self.blocked.remove(client);
+        let Some(key) = self.connections.get(&client) else { return };
+        if let Some((session, out)) = peers.get(*key) {
+            session.client.is_blocked.store(false, Relaxed);
+            session.last_write_offset = answer.written.unwrap_or(session.last_write_offset);
+            out.raw(&answer.reply);
+        }
+        if answer.closes {
+            peers.close(*key, false);
+        } else {
+            peers.resume(*key);
         }
     }
 }
@@ -143,6 +171,9 @@ impl Service for Worker {
         }
         transaction::unwatch(&self.shared.engine.watches, &mut session);
         self.connections.remove(&session.client.id);
+        if let Some(waiter) = self.blocked.remove(session.client.id) {
+            self.shared.engine.blocked.cancel(&waiter);
+        }
         self.shared.engine.roster.remove(session.client.id);
         self.shared.forget_waiter(session.client.id);
     }
@@ -204,13 +235,27 @@ impl Service for Worker {
                 }
                 peers.resume(*key);
             }
+            Message::Answer { client, answer } => self.answer(client, &answer, peers),
         }
     }
 
-    fn tick(&mut self, _now_ms: u64, _peers: &mut dyn Peers<Session>) {}
+    fn tick(&mut self, _now_ms: u64, peers: &mut dyn Peers<Session>) {
+        if self.blocked.next_deadline().is_none() {
+            return;
+        }
+        for waiter in self.blocked.due(UnixMs(clock::now_ms())) {
+            // If its wait has ended otherwise by now, the answer is on its way.
+            if self.shared.engine.blocked.cancel(&waiter) {
+                self.answer(waiter.client.id, &waiter.timed_out(), peers);
+            }
+        }
+    }
 
     fn next_deadline_ms(&self) -> Option<u64> {
-        Some(clock::monotonic_ms() + IDLE_MS_MAX)
+        let idle = clock::monotonic_ms() + IDLE_MS_MAX;
+        let Some(deadline) = self.blocked.next_deadline() else { return Some(idle) };
+        let left = (deadline.0 - clock::now_ms()).max(0) as u64;
+        Some(idle.min(clock::monotonic_ms() + left))
     }
 
     #[inline]

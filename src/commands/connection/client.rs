@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError};
 use crate::base::number::parse_i64;
 use crate::commands::connection::client_list;
 use crate::commands::spec::help::help;
+use crate::commands::spec::host::Unblocking;
 use crate::commands::spec::{Args, Control, Failure, Flags, Group, Next, Row, Run, flags};
 use crate::session::ReplyMode;
 use crate::session::client::Client;
@@ -98,6 +99,16 @@ const SUBCOMMANDS: &[Row] = &[
         since: "3.2.0",
         summary: "Instructs the server whether to reply to commands.",
         run: Run::Control(reply_mode),
+        ..BASE
+    },
+    Row {
+        name: "unblock",
+        arity: -3,
+        flags: ADMIN,
+        since: "5.0.0",
+        summary: "Unblocks a client blocked by a blocking command from a different connection.",
+        complexity: "O(log N) where N is the number of client connections",
+        run: Run::Control(unblock),
         ..BASE
     },
     Row {
@@ -277,6 +288,20 @@ fn parse_kill<'a>(args: &Args<'a>) -> Result<KillFilter<'a>, Failure> {
     Ok(filter)
 }
 
+fn unblock(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    let how = match args.opt(3) {
+        None => Unblocking::TimeOut,
+        Some(_) if args.len() > 4 => return Err(Failure::SYNTAX),
+        Some(word) if word.eq_ignore_ascii_case(b"timeout") => Unblocking::TimeOut,
+        Some(word) if word.eq_ignore_ascii_case(b"error") => Unblocking::Error,
+        Some(_) => return Err(Failure::text("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
+    };
+    let id = args.int(2)?;
+    let is_unblocked = u64::try_from(id).is_ok_and(|id| control.host.unblock_client(id, how));
+    control.reply.int(i64::from(is_unblocked));
+    Ok(())
+}
+
 fn client_help(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     help(
         control.reply,
@@ -314,6 +339,8 @@ fn client_help(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failur
             "    Set client meta attr. Options are:",
             "    * LIB-NAME: the client lib name.",
             "    * LIB-VER: the client lib version.",
+            "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+            "    Unblock the specified blocked client.",
         ],
     );
     Ok(())

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::base::ids::UnixMs;
-use crate::commands::spec::Failure;
+use crate::commands::spec::{Answer, Failure};
 use crate::config::{Asker, Live};
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::watch::WatchTable;
@@ -43,6 +43,15 @@ pub struct Shutdown {
     pub is_now: bool,
     /// Stop even if the data set cannot be saved.
     pub is_forced: bool,
+}
+
+/// How CLIENT UNBLOCK ends a wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unblocking {
+    /// As if its time were over.
+    TimeOut,
+    /// With an error.
+    Error,
 }
 
 pub trait Host: Send + Sync {
@@ -96,6 +105,10 @@ pub trait Host: Send + Sync {
         timeout_ms: i64,
         may_block: bool,
     ) -> Result<Option<i64>, Failure>;
+    /// A client that waited for keys has its answer, and goes on. Any thread; never blocks.
+    fn answer(&self, client: &Client, answer: Answer);
+    /// CLIENT UNBLOCK: false if no such client is blocked.
+    fn unblock_client(&self, id: u64, how: Unblocking) -> bool;
     /// The reply to ROLE.
     fn write_role(&self, reply: &mut Reply);
     /// SAVE: returns when the data set is on disk.

@@ -5,6 +5,7 @@
 //! source; they never touch a socket, a file, a thread or the backlog. What must reach further goes through `Host`.
 
 pub mod args;
+pub mod blocking;
 pub mod effect;
 pub mod failure;
 pub mod help;
@@ -14,6 +15,7 @@ pub mod row;
 pub mod table;
 
 pub use args::Args;
+pub use blocking::{Answer, Awaited, Blocking, Wish};
 pub use effect::{Effect, Rewrite};
 pub use failure::Failure;
 pub use host::Host;
@@ -37,6 +39,8 @@ pub struct Ctx<'c, 'a> {
     pub full_name: &'static str,
     /// Whether the request is a client's or comes from our primary (whose conditions are taken as they come).
     pub from_primary: bool,
+    /// May it wait for its keys? See `blocking`.
+    pub blocking: Blocking,
 }
 
 impl Ctx<'_, '_> {

@@ -15,6 +15,7 @@ use crate::keyspace::notify::{Classes, Event};
 use crate::keyspace::ready::Waiting;
 use crate::keyspace::shard::{BucketIndex, ShardGuard};
 use crate::keyspace::watch::WatchTable;
+use crate::types::Kind;
 
 /// Receives the state of an entry as it was at the cut, before it changes for the first time after it.
 pub trait PreImages: Send + Sync {
@@ -130,6 +131,7 @@ impl<'a> Changes<'a> {
     #[cold]
     pub(super) fn expire(&mut self, guard: &mut ShardGuard<'_>, db: DbIndex, found: BucketIndex, key: &[u8]) {
         self.before(db, guard.get_mut(found));
+        self.going(db, key, guard.get(found).kind());
         drop(guard.remove(found));
         self.expired.push((db, key.to_vec()));
         self.tally.expired += 1;
@@ -155,6 +157,14 @@ impl<'a> Changes<'a> {
     pub fn signal_ready(&mut self, db: DbIndex, key: &[u8]) {
         if self.around.waiting.is_anyone() {
             self.push_ready(db, key);
+        }
+    }
+
+    /// A value of this kind is about to go: a stream's readers in groups are told (XREADGROUP answers with an error).
+    #[inline]
+    pub(super) fn going(&mut self, db: DbIndex, key: &[u8], kind: Kind) {
+        if kind == Kind::Stream {
+            self.signal_ready(db, key);
         }
     }
 

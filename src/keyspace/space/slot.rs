@@ -51,6 +51,8 @@ impl Occupied<'_, '_> {
     /// Replaces the value and keeps the deadline.
     #[inline]
     pub fn set_string(&mut self, value: Str<'_>) {
+        let kind = self.entry().kind();
+        self.changes.going(self.db, self.key, kind);
         self.change(|entry| entry.set_string(value));
     }
 
@@ -95,6 +97,7 @@ impl Occupied<'_, '_> {
     pub(super) fn take(&mut self) -> Entry {
         self.changes.before(self.db, self.guard.get_mut(self.found));
         let entry = self.guard.remove(self.found);
+        self.changes.going(self.db, self.key, entry.kind());
         self.guard.shrink();
         entry
     }

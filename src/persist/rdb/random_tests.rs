@@ -189,7 +189,7 @@ fn surroundings(executor: &Executor) -> Surroundings<'_> {
         stamp: view.stamp,
         pre_images: view.snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
         watches: &executor.engine().watches,
-        waiting: &executor.engine().waiting,
+        waiting: &executor.engine().blocked.waiting,
         notify: Classes::default(),
         expiry: Expiry::Delete,
     }

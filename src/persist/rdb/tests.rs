@@ -59,7 +59,7 @@ impl Server {
             stamp: executor.view().stamp,
             pre_images: None,
             watches: &self.engine.watches,
-            waiting: &self.engine.waiting,
+            waiting: &self.engine.blocked.waiting,
             notify: Classes::default(),
             expiry: Expiry::Ignore,
         };

@@ -15,6 +15,7 @@ use crate::base::ids::UnixMs;
 use crate::base::number::write_i64;
 use crate::base::sync::lock;
 use crate::replication::primary::roster::Followers;
+use crate::resp::reply::Reply;
 use crate::session::client::Client;
 
 /// Gives a blocked client its reply, encoded, through the worker that it belongs to.
@@ -77,6 +78,20 @@ impl Waits {
         if self.count.load(SeqCst) > 0 {
             self.take(|waiter| waiter.client.id == client);
         }
+    }
+
+    /// Ends one client's wait: with an error, or with the number of replicas that have its write by now. False if it does not wait.
+    pub fn end(&self, client: u64, error: Option<&str>, followers: &Followers) -> bool {
+        let taken = self.take(|waiter| waiter.client.id == client);
+        for waiter in &taken {
+            let mut reply = Reply::new();
+            match error {
+                Some(text) => reply.error(text),
+                None => reply.int(followers.acknowledged(waiter.offset) as i64),
+            }
+            (self.unblock)(&waiter.client, reply.buf);
+        }
+        !taken.is_empty()
     }
 
     /// After an acknowledgement: answers those who have enough.

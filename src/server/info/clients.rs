@@ -26,5 +26,9 @@ pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
     lines.field("tracking_clients", 0);
     lines.field("pubsub_clients", 0);
     lines.field("watching_clients", watching);
-    lines.fields(&["clients_in_timeout_table", "total_blocking_keys", "total_blocking_keys_on_nokey"], 0);
+    let waits = &moment.shared.engine.blocked;
+    let (keys, keys_when_gone) = waits.key_counts();
+    lines.field("clients_in_timeout_table", waits.timed_clients());
+    lines.field("total_blocking_keys", keys);
+    lines.field("total_blocking_keys_on_nokey", keys_when_gone);
 }
