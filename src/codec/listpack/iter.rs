@@ -102,6 +102,11 @@ impl Builder {
         self.count += 1;
     }
 
+    /// The elements so far, without header and terminator.
+    pub(super) fn elements(&self) -> &[u8] {
+        &self.bytes[HEADER_BYTES..]
+    }
+
     /// Bytes that the listpack would have now.
     pub fn byte_len(&self) -> usize {
         self.bytes.len() + 1

@@ -376,6 +376,12 @@ impl Listpack {
         self.count_changed(added, 0);
     }
 
+    /// Puts what a builder has collected behind our elements, as one copy.
+    pub fn extend(&mut self, builder: &Builder) {
+        self.0.splice(self.end(), 0, &[builder.elements()]);
+        self.count_changed(builder.len(), 0);
+    }
+
     /// Cuts in two: what is at `pos` and behind it goes into the answer.
     pub fn split_off(&mut self, pos: Pos) -> Listpack {
         let mut tail = Listpack::new();
