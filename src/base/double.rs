@@ -83,9 +83,23 @@ pub fn write_double(out: &mut Vec<u8>, value: f64) {
 
 /// Appends a double as Redis up to 7.0 prints it: whole numbers as integers, others with C's `%.17g`.
 pub fn write_double_17g(out: &mut Vec<u8>, value: f64) {
-    if write_special(out, value) {
-        return;
+    if !write_special(out, value) {
+        write_digits_17g(out, value);
     }
+}
+
+/// Appends a double exactly as C's `%.17g` does, whole numbers included: what Redis folds into digests.
+pub fn write_percent_17g(out: &mut Vec<u8>, value: f64) {
+    /// From here on `%.17g` turns to exponents.
+    const DIGITS_MAX: f64 = 1e17;
+    if value.abs() >= DIGITS_MAX && value.is_finite() {
+        write_digits_17g(out, value);
+    } else {
+        write_double_17g(out, value);
+    }
+}
+
+fn write_digits_17g(out: &mut Vec<u8>, value: f64) {
     let text = format!("{value:.16e}");
     let (digits, exponent) = text.split_once('e').expect("the `e` format always writes an exponent");
     let exponent: i32 = exponent.parse().expect("the exponent of a double is a small integer");

@@ -1,0 +1,446 @@
+//! The nodes of the tree: searching, inserting with splits, removing with merges.
+//!
+//! ```text
+//!  Leaf  = scores [f64; 63], members [..; 63]                                   one block of 1024 bytes
+//!  Inner = mins (scores and members), counts, children, 25 of each              one block of 1024 bytes
+//! ```
+//!
+//! Called by `tree` alone. Always: the arrays of a node are in use up to the same length, and `None` behind it.
+
+use std::ops::Range;
+
+use crate::base::alloc::size_class;
+use crate::types::sorted_set::member::Member;
+use crate::types::sorted_set::tree::Probe;
+
+/// Members of a leaf.
+pub const LEAF: usize = 63;
+/// Children of an inner node.
+pub const INNER: usize = 25;
+
+const _: () = assert!(size_of::<Leaf>() <= 1024 && size_of::<Inner>() <= 1024);
+
+/// Bytes of a member that is in the tree.
+#[inline]
+fn bytes_of(member: &Option<Member>) -> &[u8] {
+    let member = member.expect("slots below the length are in use");
+    // SAFETY: blocks outlive their place in the tree, says the contract of `Tree::insert`.
+    unsafe { member.bytes() }
+}
+
+pub enum Node {
+    Leaf(Box<Leaf>),
+    Inner(Box<Inner>),
+}
+
+/// The right half of a node that was full, with its least member.
+pub struct Split {
+    min: (f64, Option<Member>),
+    count: usize,
+    node: Node,
+}
+
+#[repr(C)]
+pub struct Leaf {
+    scores: [f64; LEAF],
+    members: [Option<Member>; LEAF],
+    len: usize,
+}
+
+#[repr(C)]
+pub struct Inner {
+    /// The least score below each child but the first, whose place is not maintained.
+    scores: [f64; INNER],
+    /// The least member likewise; `None` for the first child.
+    members: [Option<Member>; INNER],
+    counts: [usize; INNER],
+    children: [Option<Node>; INNER],
+    len: usize,
+}
+
+/// How many of `scores`, which ascend, are below `score`. Comparing all of them is faster than guessing where to look: no
+/// branch is missed, and all cache lines load at once.
+#[inline]
+fn count_below(scores: &[f64], score: f64) -> usize {
+    scores.iter().map(|other| usize::from(*other < score)).sum()
+}
+
+#[inline]
+fn count_up_to(scores: &[f64], score: f64) -> usize {
+    scores.iter().map(|other| usize::from(*other <= score)).sum()
+}
+
+/// How many of these members, which ascend, lie before the place of `probe`.
+#[inline]
+fn count_before(scores: &[f64], members: &[Option<Member>], probe: Probe<'_>) -> usize {
+    match probe {
+        Probe::Score(score) => count_below(scores, score),
+        Probe::BehindScore(score) => count_up_to(scores, score),
+        Probe::Element(score, bytes) => {
+            let below = count_below(scores, score);
+            if scores.get(below) != Some(&score) {
+                return below;
+            }
+            let same = count_up_to(&scores[below..], score);
+            below + members[below..below + same].partition_point(|other| bytes_of(other) < bytes)
+        }
+        Probe::Lex(bytes) => members.partition_point(|other| bytes_of(other) < bytes),
+        Probe::BehindLex(bytes) => members.partition_point(|other| bytes_of(other) <= bytes),
+    }
+}
+
+/// Where to divide a full node into which something goes at `at`: in the middle, but at its end where things are appended,
+/// and at its start (`lowest`) where they are put in front, so that what is filled in order stays full.
+fn split_at(len: usize, at: usize, lowest: usize) -> usize {
+    match at {
+        at if at == len => len,
+        at if at == lowest => lowest,
+        _ => len / 2,
+    }
+}
+
+impl Leaf {
+    fn new() -> Leaf {
+        Leaf { scores: [0.0; LEAF], members: [None; LEAF], len: 0 }
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn get(&self, at: usize) -> (f64, Member) {
+        (self.scores[at], self.members[at].expect("slots below the length are in use"))
+    }
+
+    #[inline]
+    pub fn count_before(&self, probe: Probe<'_>) -> usize {
+        count_before(&self.scores[..self.len], &self.members[..self.len], probe)
+    }
+
+    fn put(&mut self, at: usize, score: f64, member: Member) {
+        self.scores.copy_within(at..self.len, at + 1);
+        self.members.copy_within(at..self.len, at + 1);
+        self.scores[at] = score;
+        self.members[at] = Some(member);
+        self.len += 1;
+    }
+
+    fn insert(&mut self, score: f64, bytes: &[u8], member: Member) -> Option<Split> {
+        let at = self.count_before(Probe::Element(score, bytes));
+        if self.len < LEAF {
+            self.put(at, score, member);
+            return None;
+        }
+        let keep = split_at(LEAF, at, 0);
+        let mut right = Box::new(Leaf::new());
+        right.append(self, keep);
+        if at <= keep && keep < LEAF {
+            self.put(at, score, member)
+        } else {
+            right.put(at - keep, score, member)
+        }
+        let min = (right.scores[0], right.members[0]);
+        Some(Split { min, count: right.len, node: Node::Leaf(right) })
+    }
+
+    /// Moves what `other` holds from `from` on to the end of this leaf.
+    fn append(&mut self, other: &mut Leaf, from: usize) {
+        let count = other.len - from;
+        self.scores[self.len..self.len + count].copy_from_slice(&other.scores[from..other.len]);
+        self.members[self.len..self.len + count].copy_from_slice(&other.members[from..other.len]);
+        other.members[from..other.len].fill(None);
+        other.len = from;
+        self.len += count;
+    }
+
+    pub fn set_score_in_place(&mut self, at: usize, score: f64) -> bool {
+        let stays = at > 0 && at + 1 < self.len && self.scores[at - 1] < score && score < self.scores[at + 1];
+        if stays {
+            self.scores[at] = score;
+        }
+        stays
+    }
+
+    fn remove(&mut self, start: usize, end: usize, taken: &mut impl FnMut(Member)) {
+        self.members[start..end]
+            .iter()
+            .for_each(|member| taken(member.expect("slots below the length are in use")));
+        self.scores.copy_within(end..self.len, start);
+        self.members.copy_within(end..self.len, start);
+        let left = self.len - (end - start);
+        self.members[left..self.len].fill(None);
+        self.len = left;
+    }
+}
+
+impl Inner {
+    fn new() -> Inner {
+        Inner {
+            scores: [0.0; INNER],
+            members: [None; INNER],
+            counts: [0; INNER],
+            children: [const { None }; INNER],
+            len: 0,
+        }
+    }
+
+    /// A root over what was the root and has been split.
+    pub fn over(left: Node, split: Split) -> Inner {
+        let mut inner = Inner::new();
+        inner.put(0, Split { min: (0.0, None), count: left.count(), node: left });
+        inner.put(1, split);
+        inner
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn node(&self, at: usize) -> &Node {
+        self.children[at].as_ref().expect("slots below the length are in use")
+    }
+
+    pub fn node_mut(&mut self, at: usize) -> &mut Node {
+        self.children[at].as_mut().expect("slots below the length are in use")
+    }
+
+    pub fn count_in(&self, children: Range<usize>) -> usize {
+        self.counts[children].iter().sum()
+    }
+
+    pub fn take_only_child(&mut self) -> Node {
+        debug_assert_eq!(self.len, 1);
+        self.len = 0;
+        self.children[0].take().expect("it has one child")
+    }
+
+    /// The child within or behind which the place of `probe` is; all children before it lie before that place.
+    #[inline]
+    pub fn child_of(&self, probe: Probe<'_>) -> usize {
+        count_before(&self.scores[1..self.len], &self.members[1..self.len], probe)
+    }
+
+    /// The child that holds the member at `rank`, and its rank therein.
+    pub fn child_at(&self, rank: usize) -> (usize, usize) {
+        let (mut at, mut rest) = (0, rank);
+        while rest >= self.counts[at] && at + 1 < self.len {
+            rest -= self.counts[at];
+            at += 1;
+        }
+        (at, rest)
+    }
+
+    fn put(&mut self, at: usize, new: Split) {
+        let end = self.len;
+        self.scores.copy_within(at..end, at + 1);
+        self.members.copy_within(at..end, at + 1);
+        self.counts.copy_within(at..end, at + 1);
+        self.children[at..=end].rotate_right(1);
+        (self.scores[at], self.members[at]) = new.min;
+        self.counts[at] = new.count;
+        self.children[at] = Some(new.node);
+        self.len += 1;
+    }
+
+    fn take(&mut self, at: usize) -> Node {
+        let end = self.len;
+        let node = self.children[at].take().expect("slots below the length are in use");
+        self.scores.copy_within(at + 1..end, at);
+        self.members.copy_within(at + 1..end, at);
+        self.counts.copy_within(at + 1..end, at);
+        self.children[at..end].rotate_left(1);
+        self.members[end - 1] = None;
+        self.members[0] = None;
+        self.len -= 1;
+        node
+    }
+
+    fn insert(&mut self, score: f64, bytes: &[u8], member: Member) -> Option<Split> {
+        let child = self.child_of(Probe::Element(score, bytes));
+        self.counts[child] += 1;
+        let split = self.node_mut(child).insert(score, bytes, member)?;
+        self.counts[child] -= split.count;
+        let at = child + 1;
+        if self.len < INNER {
+            self.put(at, split);
+            return None;
+        }
+        let keep = split_at(INNER, at, 1);
+        let mut right = Box::new(Inner::new());
+        right.append(self, keep);
+        if at <= keep && keep < INNER {
+            self.put(at, split)
+        } else {
+            right.put(at - keep, split)
+        }
+        let min = (right.scores[0], right.members[0].take());
+        let count = right.count_in(0..right.len);
+        Some(Split { min, count, node: Node::Inner(right) })
+    }
+
+    /// Moves the children of `other` from `from` on to the end of this node, with what is known of their least members.
+    fn append(&mut self, other: &mut Inner, from: usize) {
+        let (start, count) = (self.len, other.len - from);
+        self.scores[start..start + count].copy_from_slice(&other.scores[from..other.len]);
+        self.members[start..start + count].copy_from_slice(&other.members[from..other.len]);
+        self.counts[start..start + count].copy_from_slice(&other.counts[from..other.len]);
+        self.children[start..start + count].swap_with_slice(&mut other.children[from..other.len]);
+        other.members[from..other.len].fill(None);
+        other.len = from;
+        self.len += count;
+    }
+
+    fn remove(&mut self, start: usize, end: usize, taken: &mut impl FnMut(Member)) {
+        let (first, offset) = self.child_at(start);
+        let (mut at, mut low, mut left) = (first, offset, end - start);
+        while left > 0 {
+            let high = self.counts[at].min(low + left);
+            let all = high - low == self.counts[at];
+            left -= high - low;
+            self.counts[at] -= high - low;
+            self.node_mut(at).remove(low, high, taken);
+            if all {
+                drop(self.take(at));
+            } else {
+                if low == 0 {
+                    self.renew_min(at);
+                }
+                at += 1;
+            }
+            low = 0;
+        }
+        // What lies on both sides of the gap may be low.
+        for near in [first + 1, first] {
+            if near < self.len {
+                self.merge_if_low(near);
+            }
+        }
+    }
+
+    /// Reads the least member of a child anew, after it has lost the one that it had.
+    fn renew_min(&mut self, at: usize) {
+        if at > 0 {
+            let (score, member) = self.node(at).first();
+            (self.scores[at], self.members[at]) = (score, Some(member));
+        }
+    }
+
+    /// Merges a child that runs low with a neighbour if both fit into one node with room to spare.
+    fn merge_if_low(&mut self, at: usize) {
+        let (used, room) = self.node(at).use_and_room();
+        if used >= room / 4 {
+            return;
+        }
+        let fits = |other: &Node| used + other.use_and_room().0 <= room * 3 / 4;
+        let left = if at + 1 < self.len && fits(self.node(at + 1)) {
+            at
+        } else if at > 0 && fits(self.node(at - 1)) {
+            at - 1
+        } else {
+            return;
+        };
+        let (min, count) = ((self.scores[left + 1], self.members[left + 1]), self.counts[left + 1]);
+        let right = self.take(left + 1);
+        self.counts[left] += count;
+        match (self.node_mut(left), right) {
+            (Node::Leaf(left), Node::Leaf(mut right)) => left.append(&mut right, 0),
+            (Node::Inner(left), Node::Inner(mut right)) => {
+                (right.scores[0], right.members[0]) = min;
+                left.append(&mut right, 0);
+            }
+            (Node::Leaf(_), Node::Inner(_)) | (Node::Inner(_), Node::Leaf(_)) => {
+                unreachable!("all leaves are equally deep")
+            }
+        }
+    }
+}
+
+impl Node {
+    /// A leaf without members: the root of an empty tree.
+    pub fn empty() -> Node {
+        Node::Leaf(Box::new(Leaf::new()))
+    }
+
+    /// Number of members below.
+    pub fn count(&self) -> usize {
+        match self {
+            Node::Leaf(leaf) => leaf.len,
+            Node::Inner(inner) => inner.count_in(0..inner.len),
+        }
+    }
+
+    fn use_and_room(&self) -> (usize, usize) {
+        match self {
+            Node::Leaf(leaf) => (leaf.len, LEAF),
+            Node::Inner(inner) => (inner.len, INNER),
+        }
+    }
+
+    /// The least member below a node that is not empty.
+    fn first(&self) -> (f64, Member) {
+        let mut node = self;
+        loop {
+            match node {
+                Node::Leaf(leaf) => return leaf.get(0),
+                Node::Inner(inner) => node = inner.node(0),
+            }
+        }
+    }
+
+    /// Adds a member with these bytes. Returns the right half if the node had to be split.
+    pub fn insert(&mut self, score: f64, bytes: &[u8], member: Member) -> Option<Split> {
+        match self {
+            Node::Leaf(leaf) => leaf.insert(score, bytes, member),
+            Node::Inner(inner) => inner.insert(score, bytes, member),
+        }
+    }
+
+    /// Takes out the members from rank `start` to before rank `end`, in order. There must be some.
+    pub fn remove(&mut self, start: usize, end: usize, taken: &mut impl FnMut(Member)) {
+        match self {
+            Node::Leaf(leaf) => leaf.remove(start, end, taken),
+            Node::Inner(inner) => inner.remove(start, end, taken),
+        }
+    }
+
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Node::Leaf(_) => size_class(size_of::<Leaf>()),
+            Node::Inner(inner) => {
+                let below: usize = (0..inner.len).map(|at| inner.node(at).heap_bytes()).sum();
+                size_class(size_of::<Inner>()) + below
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Node {
+    /// Checks what always holds below a node whose members lie in these bounds; returns depth and count.
+    pub fn check(&self, is_root: bool) -> (usize, usize) {
+        match self {
+            Node::Leaf(leaf) => {
+                assert!(is_root || leaf.len > 0, "an empty leaf");
+                let all: Vec<_> =
+                    (0..leaf.len).map(|at| (leaf.scores[at], bytes_of(&leaf.members[at]))).collect();
+                assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "a leaf is out of order");
+                (0, leaf.len)
+            }
+            Node::Inner(inner) => {
+                assert!(inner.len > usize::from(is_root) && inner.members[0].is_none());
+                let mut depths = Vec::new();
+                for at in 0..inner.len {
+                    let (depth, count) = inner.node(at).check(false);
+                    depths.push(depth);
+                    assert_eq!(count, inner.counts[at]);
+                    if at > 0 {
+                        let (score, member) = inner.node(at).first();
+                        assert_eq!((inner.scores[at], inner.members[at]), (score, Some(member)));
+                    }
+                }
+                assert!(depths.windows(2).all(|pair| pair[0] == pair[1]), "leaves of different depth");
+                (depths[0] + 1, inner.count_in(0..inner.len))
+            }
+        }
+    }
+}
