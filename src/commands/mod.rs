@@ -3,6 +3,7 @@
 //! Read by the command table (`spec::table`), through which everything else finds them.
 //! Always: adding a command is adding a row and a handler in one file here, and nothing anywhere else.
 
+pub mod bitmap;
 pub mod connection;
 pub mod generic;
 #[cfg(test)]
@@ -18,6 +19,10 @@ use crate::commands::spec::Row;
 
 /// The rows of all groups.
 pub const ALL: &[&[Row]] = &[
+    bitmap::bit::ROWS,
+    bitmap::count::ROWS,
+    bitmap::field::ROWS,
+    bitmap::operation::ROWS,
     connection::client::ROWS,
     connection::handshake::ROWS,
     generic::dump::ROWS,

@@ -9,6 +9,7 @@
 //! snapshot and RDB, which write and read them. Always: a value knows how large it is and how to be read and written, and
 //! nothing about where it is stored.
 
+pub mod bitmap;
 pub mod encoding;
 pub mod hash;
 pub mod index;

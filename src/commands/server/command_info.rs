@@ -119,10 +119,12 @@ fn write_key_specs(reply: &mut Reply, row: &Row) {
     let is_split = !row.second_access.is_empty();
     let specs: Vec<(usize, FindKeys)> = match row.keys {
         Keys::None => Vec::new(),
-        Keys::Range { first, .. } if is_split => {
+        Keys::Range { first, last, .. } if is_split => {
+            // The second spec reaches as far as the keys do: one key, or all up to the end.
+            let rest = if last < 0 { i64::from(last) } else { 0 };
             vec![
                 (first, FindKeys::Range { last: 0, step: 1 }),
-                (first + 1, FindKeys::Range { last: 0, step: 1 }),
+                (first + 1, FindKeys::Range { last: rest, step: 1 }),
             ]
         }
         Keys::OtherDb { pair: true } if is_split => vec![pair, (2, FindKeys::Range { last: 0, step: 1 })],

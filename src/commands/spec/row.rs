@@ -100,7 +100,7 @@ pub type KeyAccess = &'static [&'static str];
 
 /// How a request accesses its key number `number` (from 0), for COMMAND GETKEYSANDFLAGS.
 pub fn access_at(row: &Row, args: &Args<'_>, number: usize) -> KeyAccess {
-    if number == 1 && !row.second_access.is_empty() {
+    if number >= 1 && !row.second_access.is_empty() {
         return row.second_access;
     }
     if !row.access.contains(&VARIABLE) {
@@ -117,6 +117,7 @@ const VARIABLE: &str = "variable_flags";
 /// The groups of COMMAND DOCS.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Group {
+    Bitmap,
     Connection,
     Generic,
     Pubsub,
@@ -128,6 +129,7 @@ pub enum Group {
 impl Group {
     pub fn name(self) -> &'static str {
         match self {
+            Group::Bitmap => "bitmap",
             Group::Connection => "connection",
             Group::Generic => "generic",
             Group::Pubsub => "pubsub",
