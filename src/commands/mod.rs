@@ -8,6 +8,7 @@ pub mod connection;
 pub mod generic;
 #[cfg(test)]
 pub mod harness;
+pub mod hyperloglog;
 pub mod pubsub;
 pub mod replication;
 pub mod server;
@@ -33,6 +34,8 @@ pub const ALL: &[&[Row]] = &[
     generic::rename::ROWS,
     generic::scan::ROWS,
     generic::ttl::ROWS,
+    hyperloglog::debug::ROWS,
+    hyperloglog::sketch::ROWS,
     pubsub::publish::ROWS,
     replication::attach::ROWS,
     replication::role::ROWS,

@@ -13,6 +13,7 @@ pub mod bitmap;
 pub mod encoding;
 pub mod hash;
 pub mod index;
+pub mod hyperloglog;
 pub mod list;
 pub mod rdb;
 pub mod set;
