@@ -12,8 +12,8 @@
 pub mod bitmap;
 pub mod encoding;
 pub mod hash;
-pub mod index;
 pub mod hyperloglog;
+pub mod index;
 pub mod list;
 pub mod rdb;
 pub mod set;

@@ -5,6 +5,7 @@
 
 use crate::commands::bitmap::{BITMAP, bytes_for, offset};
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Row, Run, flags};
+use crate::keyspace::notify::Classes;
 use crate::keyspace::space::Slot;
 use crate::types::bitmap::{bit, set_bit};
 
@@ -66,6 +67,9 @@ fn setbit(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
             (was_on, changed)
         }
     };
+    if changed {
+        ctx.space.notify(Classes::STRING, "setbit", ctx.args.get(1));
+    }
     ctx.reply.int(i64::from(was_on));
     Ok(Effect::verbatim_if(changed))
 }

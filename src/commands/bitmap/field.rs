@@ -9,6 +9,7 @@
 
 use crate::commands::bitmap::{BITMAP, bytes_for, offset};
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Row, Run, flags};
+use crate::keyspace::notify::Classes;
 use crate::keyspace::space::Slot;
 use crate::resp::reply::Reply;
 use crate::types::bitmap::field::{Field, Overflow};
@@ -156,6 +157,7 @@ fn write(ctx: &mut Ctx<'_, '_>, steps: &[Step], size: usize) -> Result<Effect, F
             slot.change_bytes(|bytes| apply(steps, bytes, size, reply));
         }
     }
+    ctx.space.notify(Classes::STRING, "setbit", ctx.args.get(1));
     Ok(Effect::Verbatim)
 }
 

@@ -4,6 +4,7 @@
 
 use crate::commands::bitmap::BITMAP;
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Keys, Row, Run, flags};
+use crate::keyspace::notify::Classes;
 use crate::keyspace::space::Slot;
 use crate::types::bitmap::logic::{Combined, Logic};
 
@@ -38,10 +39,13 @@ fn bitop(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     }
     let (destination, len) = (ctx.args.get(2), result.bytes.len());
     let existed = ctx.space.delete(destination);
-    if len > 0
-        && let Slot::Vacant(slot) = ctx.space.slot(destination)
-    {
-        slot.insert_raw(result.bytes);
+    if len > 0 {
+        if let Slot::Vacant(slot) = ctx.space.slot(destination) {
+            slot.insert_raw(result.bytes);
+        }
+        ctx.space.notify(Classes::STRING, "set", destination);
+    } else if existed {
+        ctx.space.notify(Classes::GENERIC, "del", destination);
     }
     ctx.reply.int(len as i64);
     Ok(Effect::verbatim_if(existed || len > 0))

@@ -5,6 +5,7 @@
 
 use crate::commands::hyperloglog::{HYPERLOGLOG, sketch_of};
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Keys, Row, Run, flags};
+use crate::keyspace::notify::Classes;
 use crate::keyspace::space::{Expiry, Slot};
 use crate::types::hyperloglog::{
     Form, HEADER_BYTES, Pattern, REGISTERS, add, cached, count, count_registers, dense, empty, forget_cached,
@@ -93,6 +94,9 @@ fn pfadd(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
             changed
         }
     };
+    if changed {
+        ctx.space.notify(Classes::STRING, "pfadd", ctx.args.get(1));
+    }
     ctx.reply.int(i64::from(changed));
     Ok(Effect::verbatim_if(changed))
 }
@@ -181,6 +185,8 @@ fn pfmerge(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
             slot.change_bytes(|bytes| *bytes = merged);
         }
     }
+    // An event of its own would say nothing more: it is an addition of many elements.
+    ctx.space.notify(Classes::STRING, "pfadd", ctx.args.get(1));
     ctx.reply.simple("OK");
     Ok(Effect::Verbatim)
 }
