@@ -106,7 +106,8 @@ fn parse(ctx: &Ctx<'_, '_>) -> Result<Vec<Step>, Failure> {
             continue;
         }
         let (is_set, is_incr) = (args.is(at, "set") && left >= 3, args.is(at, "incrby") && left >= 3);
-        if !is_set && !is_incr && !(args.is(at, "get") && left >= 2) {
+        let is_get = args.is(at, "get") && left >= 2;
+        if !(is_set || is_incr || is_get) {
             return Err(Failure::SYNTAX);
         }
         let field = Field::parse(args.get(at + 1)).ok_or(Failure::text(
