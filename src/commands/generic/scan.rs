@@ -11,7 +11,7 @@
 use crate::base::glob::glob_match;
 use crate::base::hash::hash_key;
 use crate::base::ids::UnixMs;
-use crate::base::number::parse_u64;
+use crate::commands::spec::scan::{ScanOptions, Scans, parse_cursor};
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Group, Row, Run, flags};
 use crate::keyspace::db::Db;
 use crate::keyspace::entry::Entry;
@@ -107,66 +107,18 @@ fn keys(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     Ok(Effect::None)
 }
 
-/// Keys shown if COUNT is not given.
-const COUNT_DEFAULT: i64 = 10;
 /// Bits of a key's hash within the cursor.
 const HASH_BITS: u32 = 40;
 
-struct ScanOptions<'a> {
-    count: usize,
-    pattern: Option<&'a [u8]>,
-    kind: Option<&'a [u8]>,
-}
-
-fn scan_options<'a>(ctx: &Ctx<'a, '_>) -> Result<ScanOptions<'a>, Failure> {
-    let mut options = ScanOptions { count: COUNT_DEFAULT as usize, pattern: None, kind: None };
-    let mut at = 2;
-    while at < ctx.args.len() {
-        if at + 1 == ctx.args.len() {
-            return Err(Failure::SYNTAX);
-        }
-        if ctx.args.is(at, "count") {
-            let count = ctx.args.int(at + 1)?;
-            if count < 1 {
-                return Err(Failure::SYNTAX);
-            }
-            options.count = count as usize;
-        } else if ctx.args.is(at, "match") {
-            options.pattern = Some(ctx.args.get(at + 1)).filter(|pattern| *pattern != b"*");
-        } else if ctx.args.is(at, "type") {
-            options.kind = Some(ctx.args.get(at + 1));
-        } else {
-            return Err(Failure::SYNTAX);
-        }
-        at += 2;
-    }
-    Ok(options)
-}
-
-/// Redis reads a cursor with strtoul: a minus sign wraps around.
-fn parse_cursor(word: &[u8]) -> Result<u64, Failure> {
-    let (negative, digits) = match word.strip_prefix(b"-") {
-        Some(digits) => (true, digits),
-        None => (false, word),
-    };
-    let digits = match digits.iter().position(|digit| *digit != b'0') {
-        None if !digits.is_empty() => b"0",
-        None => return Err(Failure::text("ERR invalid cursor")),
-        Some(first) => &digits[first..],
-    };
-    let value = parse_u64(digits).ok_or(Failure::text("ERR invalid cursor"))?;
-    Ok(if negative { value.wrapping_neg() } else { value })
-}
-
 fn scan(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     let cursor = parse_cursor(ctx.args.get(1))?;
-    let options = scan_options(ctx)?;
+    let options = ScanOptions::parse(&ctx.args, 2, Scans::Keyspace)?;
     let now = ctx.now();
     ctx.space.release();
     let db = ctx.space.keyspace().db(ctx.space.db());
     let mut shown: Vec<Vec<u8>> = Vec::new();
     let wanted = |entry: &Entry| {
-        options.pattern.is_none_or(|pattern| glob_match(pattern, entry.key(), false))
+        options.wants(entry.key())
             && options.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(entry.kind().name().as_bytes()))
     };
     let mut shard = (cursor >> HASH_BITS) as usize;

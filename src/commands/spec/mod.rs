@@ -12,6 +12,7 @@ pub mod help;
 pub mod host;
 pub mod keys;
 pub mod row;
+pub mod scan;
 pub mod table;
 
 pub use args::Args;

@@ -120,9 +120,15 @@ pub enum Group {
     Bitmap,
     Connection,
     Generic,
+    Geo,
+    Hash,
     Hyperloglog,
+    List,
     Pubsub,
     Server,
+    Set,
+    SortedSet,
+    Stream,
     String,
     Transactions,
 }
@@ -133,9 +139,15 @@ impl Group {
             Group::Bitmap => "bitmap",
             Group::Connection => "connection",
             Group::Generic => "generic",
+            Group::Geo => "geo",
+            Group::Hash => "hash",
             Group::Hyperloglog => "hyperloglog",
+            Group::List => "list",
             Group::Pubsub => "pubsub",
             Group::Server => "server",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
+            Group::Stream => "stream",
             Group::String => "string",
             Group::Transactions => "transactions",
         }
@@ -173,7 +185,7 @@ pub struct Row {
     pub flags: Flags,
     pub keys: Keys,
     pub access: KeyAccess,
-    /// How the second of two keys is accessed, if not as the first; COMMAND INFO then shows a spec for each.
+    /// How the second key and those behind it are accessed, if not as the first; COMMAND INFO then shows a spec for each.
     pub second_access: KeyAccess,
     /// What COMMAND INFO adds to the first key spec for people.
     pub key_notes: &'static str,
