@@ -12,6 +12,7 @@ pub mod hyperloglog;
 pub mod pubsub;
 pub mod replication;
 pub mod server;
+pub mod set;
 pub mod spec;
 pub mod string;
 pub mod transactions;
@@ -47,6 +48,10 @@ pub const ALL: &[&[Row]] = &[
     server::memory::ROWS,
     server::persistence::ROWS,
     server::shutdown::ROWS,
+    set::combine::ROWS,
+    set::members::ROWS,
+    set::random::ROWS,
+    set::scan::ROWS,
     string::counter::ROWS,
     string::get_set::ROWS,
     string::getex::ROWS,

@@ -130,7 +130,9 @@ proptest! {
         let (mut shown, mut cursor) = (HashSet::new(), 0);
         let mut steps = steps.into_iter();
         loop {
-            cursor = set.scan(cursor, count, |member| drop(shown.insert(member.to_vec())));
+            cursor = set.scan(cursor, count, |member| {
+ shown.insert(member.to_vec());
+});
             if cursor == 0 {
                 break;
             }
