@@ -11,3 +11,5 @@ pub mod intset;
 pub mod listpack;
 pub mod lzf;
 pub mod rdb;
+pub mod ziplist;
+pub mod zipmap;
