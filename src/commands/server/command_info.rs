@@ -104,8 +104,17 @@ fn legacy_range(row: &Row) -> (i64, i64, i64) {
         // What is no key is locked as one, but clients need not route by it.
         Keys::None | Keys::Counted { .. } => (0, 0, 0),
         Keys::Range { first, last, step } => (first as i64, i64::from(last), step as i64),
+        Keys::FirstAndCounted { .. } | Keys::FirstAndStored { .. } => (1, 1, 1),
         Keys::OtherDb { pair } => (1, if pair { 2 } else { 1 }, 1),
     }
+}
+
+/// Where the keys of one spec begin.
+#[derive(Clone, Copy)]
+enum Begin {
+    Index(usize),
+    /// Behind a word that stands at this index or later.
+    Behind(&'static str, usize),
 }
 
 /// How the keys of one spec are found.
@@ -115,26 +124,29 @@ enum FindKeys {
 }
 
 fn write_key_specs(reply: &mut Reply, row: &Row) {
-    let pair = (1, FindKeys::Range { last: 0, step: 1 });
+    const ONE: FindKeys = FindKeys::Range { last: 0, step: 1 };
+    let at = Begin::Index;
+    let pair = (at(1), ONE);
     let is_split = !row.second_access.is_empty();
-    let specs: Vec<(usize, FindKeys)> = match row.keys {
+    let specs: Vec<(Begin, FindKeys)> = match row.keys {
         Keys::None => Vec::new(),
         Keys::Range { first, last, .. } if is_split => {
             // The second spec reaches as far as the keys do: one key, or all up to the end.
             let rest = if last < 0 { i64::from(last) } else { 0 };
-            vec![
-                (first, FindKeys::Range { last: 0, step: 1 }),
-                (first + 1, FindKeys::Range { last: rest, step: 1 }),
-            ]
+            vec![(at(first), ONE), (at(first + 1), FindKeys::Range { last: rest, step: 1 })]
         }
-        Keys::OtherDb { pair: true } if is_split => vec![pair, (2, FindKeys::Range { last: 0, step: 1 })],
+        Keys::OtherDb { pair: true } if is_split => vec![pair, (at(2), ONE)],
         Keys::OtherDb { .. } => vec![pair],
         Keys::Range { first, last, step } => {
             // Relative to the first key, unless it counts from the end.
             let last = if last < 0 { i64::from(last) } else { i64::from(last) - first as i64 };
-            vec![(first, FindKeys::Range { last, step: step as i64 })]
+            vec![(at(first), FindKeys::Range { last, step: step as i64 })]
         }
-        Keys::Counted { at } => vec![(at, FindKeys::Counted)],
+        Keys::Counted { at: count } => vec![(at(count), FindKeys::Counted)],
+        Keys::FirstAndCounted { at: count } => vec![(at(1), ONE), (at(count), FindKeys::Counted)],
+        Keys::FirstAndStored { from } => {
+            vec![(at(1), ONE), (Begin::Behind("STORE", from), ONE), (Begin::Behind("STOREDIST", from), ONE)]
+        }
     };
     reply.set(specs.len());
     for (number, (begin, find)) in specs.into_iter().enumerate() {
@@ -144,7 +156,7 @@ fn write_key_specs(reply: &mut Reply, row: &Row) {
     }
 }
 
-fn write_key_spec(reply: &mut Reply, notes: &str, access: &[&str], begin: usize, find: FindKeys) {
+fn write_key_spec(reply: &mut Reply, notes: &str, access: &[&str], begin: Begin, find: FindKeys) {
     reply.map(if notes.is_empty() { 3 } else { 4 });
     if !notes.is_empty() {
         reply.bulk(b"notes");
@@ -153,7 +165,20 @@ fn write_key_spec(reply: &mut Reply, notes: &str, access: &[&str], begin: usize,
     reply.bulk(b"flags");
     write_flag_names(reply, access);
     reply.bulk(b"begin_search");
-    write_search(reply, "index", &[("index", begin as i64)]);
+    match begin {
+        Begin::Index(index) => write_search(reply, "index", &[("index", index as i64)]),
+        Begin::Behind(word, from) => {
+            reply.map(2);
+            reply.bulk(b"type");
+            reply.bulk(b"keyword");
+            reply.bulk(b"spec");
+            reply.map(2);
+            reply.bulk(b"keyword");
+            reply.bulk(word.as_bytes());
+            reply.bulk(b"startfrom");
+            reply.int(from as i64);
+        }
+    }
     reply.bulk(b"find_keys");
     match find {
         FindKeys::Range { last, step } => {

@@ -16,16 +16,25 @@ pub fn positions(keys: Keys, args: &Args<'_>) -> Vec<usize> {
             let last = if last < 0 { argc + i64::from(last) } else { i64::from(last) };
             (first as i64..=last.min(argc - 1)).step_by(step).map(|index| index as usize).collect()
         }
-        Keys::Counted { at } => {
-            let count = args.opt(at).and_then(parse_i64).unwrap_or(0);
-            let room = args.len().saturating_sub(at + 1) as i64;
-            if count < 1 || count > room {
-                return Vec::new();
-            }
-            (at + 1..=at + count as usize).collect()
+        Keys::Counted { at } => counted(at, args),
+        Keys::FirstAndCounted { at } => [1].into_iter().chain(counted(at, args)).collect(),
+        Keys::FirstAndStored { from } => {
+            let word = |index: &usize| args.is(*index, "store") || args.is(*index, "storedist");
+            let last = (from..args.len().saturating_sub(1)).rev().find(word);
+            [1].into_iter().chain(last.map(|word| word + 1)).collect()
         }
         Keys::OtherDb { pair } => (1..if pair { 3 } else { 2 }).filter(|index| *index < args.len()).collect(),
     }
+}
+
+/// The keys behind the count at `at`, if it is one that fits.
+fn counted(at: usize, args: &Args<'_>) -> Vec<usize> {
+    let count = args.opt(at).and_then(parse_i64).unwrap_or(0);
+    let room = args.len().saturating_sub(at + 1) as i64;
+    if count < 1 || count > room {
+        return Vec::new();
+    }
+    (at + 1..=at + count as usize).collect()
 }
 
 /// Calls `found` with every (database, key) that has to be locked.
@@ -79,6 +88,11 @@ mod tests {
         check(Keys::Counted { at: 1 }, "lmpop 2 a b left", &[2, 3]);
         check(Keys::Counted { at: 1 }, "lmpop x a b left", &[]);
         check(Keys::Counted { at: 1 }, "lmpop 9 a b left", &[]);
+        check(Keys::FirstAndCounted { at: 2 }, "zunionstore d 2 a b weights 1 2", &[1, 3, 4]);
+        check(Keys::FirstAndCounted { at: 2 }, "zunionstore d 9 a b", &[1]);
+        check(Keys::FirstAndStored { from: 6 }, "georadius k 0 0 1 km", &[1]);
+        check(Keys::FirstAndStored { from: 6 }, "georadius k 0 0 1 km asc store a storedist b", &[1, 10]);
+        check(Keys::FirstAndStored { from: 6 }, "georadius k 0 0 1 km store", &[1]);
     }
 
     #[test]

@@ -72,6 +72,14 @@ pub enum Keys {
     Counted {
         at: usize,
     },
+    /// A key in front, then as `Counted`: the destination and the sources of ZUNIONSTORE.
+    FirstAndCounted {
+        at: usize,
+    },
+    /// A key in front, and one behind the last word STORE or STOREDIST from `from` on: GEORADIUS.
+    FirstAndStored {
+        from: usize,
+    },
     /// The key at `first` (and the next one if `pair`), and possibly the same key in another database, named
     /// by the arguments: MOVE, COPY. See `commands::spec::keys`.
     OtherDb {
@@ -88,7 +96,12 @@ impl Keys {
     pub const fn single(self) -> Option<usize> {
         match self {
             Keys::Range { first, last, .. } if last == first as i32 => Some(first),
-            Keys::Range { .. } | Keys::None | Keys::Counted { .. } | Keys::OtherDb { .. } => None,
+            Keys::Range { .. }
+            | Keys::None
+            | Keys::Counted { .. }
+            | Keys::FirstAndCounted { .. }
+            | Keys::FirstAndStored { .. }
+            | Keys::OtherDb { .. } => None,
         }
     }
 
