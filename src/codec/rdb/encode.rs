@@ -145,9 +145,14 @@ fn write_compressed(out: &mut Vec<u8>, bytes: &[u8], compressor: &mut lzf::Compr
     let Some(packed) = compressor.compress(bytes, bytes.len() - COMPRESS_GAIN_MIN) else {
         return false;
     };
+    write_packed(out, packed, bytes.len());
+    true
+}
+
+/// A string of `raw_len` bytes that is there as LZF already.
+pub fn write_packed(out: &mut Vec<u8>, packed: &[u8], raw_len: usize) {
     out.push(ENCODED_LZF);
     write_length(out, packed.len() as u64);
-    write_length(out, bytes.len() as u64);
+    write_length(out, raw_len as u64);
     out.extend_from_slice(packed);
-    true
 }

@@ -1,50 +1,236 @@
-//! The list type: its stored form.
+//! The list type: elements in the order in which they were pushed.
 //!
-//! Called by the keyspace and by the handlers of its commands. Always: at most `types::HELD_BYTES` in its entry.
-//! Nothing makes one yet: its encodings, its commands and its RDB form come together.
+//! ```text
+//!  Listpack   a small list, one run of bytes                 `limits` says up to where; back from half of that on
+//!  Quicklist  a row of listpacks (`quicklist`, `node`), with changes in the middle of it (`change`)
+//! ```
+//!
+//! Called by the keyspace and by the handlers of its commands. Always: at most `types::HELD_BYTES` in its entry; the encoding
+//! that is reported is the one that Redis 7.2 would have.
 
+mod change;
+pub mod limits;
+mod node;
+mod packed;
+pub mod quicklist;
 pub mod rdb;
+#[cfg(test)]
+mod tests;
 
-use crate::base::alloc::size_class;
+pub use limits::Limits;
+use quicklist::Quicklist;
+
 use crate::base::digest::Digest;
+use crate::codec::listpack::{Item, Listpack};
 use crate::codec::lzf;
-use crate::codec::rdb::encode::{write_length, write_string};
+use crate::codec::rdb::value_type;
 use crate::types::{Collection, Encoding, Kind, Value};
 
+/// One end of a list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Head,
+    Tail,
+}
+
+/// Beside an element.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    Before,
+    After,
+}
+
 /// A list.
-#[derive(Clone, Debug, Default)]
-pub struct List(pub Box<Vec<Vec<u8>>>);
+#[derive(Clone, Debug)]
+pub enum List {
+    Listpack(Listpack),
+    Quicklist(Box<Quicklist>),
+}
+
+impl Default for List {
+    fn default() -> List {
+        List::Listpack(Listpack::new())
+    }
+}
+
+impl List {
+    /// Before so many elements of so many bytes in all are added: becomes a quicklist if a listpack would be too large.
+    #[inline]
+    pub fn expect(&mut self, bytes: usize, elements: usize, limits: Limits) {
+        if let List::Listpack(list) = self
+            && limits.exceeded_by(list.byte_len() + bytes, list.len() + elements)
+        {
+            self.become_quicklist(limits);
+        }
+    }
+
+    #[cold]
+    fn become_quicklist(&mut self, limits: Limits) {
+        if let List::Listpack(list) = self {
+            let mut quicklist = Quicklist::new(limits);
+            quicklist.push_node(node::Node::packed(std::mem::take(list)));
+            *self = List::Quicklist(Box::new(quicklist));
+        }
+    }
+
+    /// After elements have been taken out or replaced: a quicklist that has become small is a listpack again.
+    #[inline]
+    pub fn shrink(&mut self, limits: Limits) {
+        if let List::Quicklist(list) = self
+            && let Some(single) = list.take_single(limits)
+        {
+            *self = List::Listpack(single);
+        }
+    }
+
+    /// Adds an element at one end. `expect` must have been told of it.
+    #[inline]
+    pub fn push(&mut self, end: End, element: &[u8]) {
+        match self {
+            List::Listpack(list) => packed::push(list, end, element),
+            List::Quicklist(list) => list.push(end, element),
+        }
+    }
+
+    /// Takes the element at one end out, after `read` has had it.
+    #[inline]
+    pub fn pop<R>(&mut self, end: End, read: impl FnOnce(Item<'_>) -> R) -> Option<R> {
+        match self {
+            List::Listpack(list) => packed::pop(list, end, read),
+            List::Quicklist(list) => list.pop(end, read),
+        }
+    }
+
+    /// Calls `visit` with the elements from the one with index `start`, counted from that end, on towards the other end, until it
+    /// answers false.
+    #[inline]
+    pub fn visit(&self, from: End, start: usize, visit: impl FnMut(Item<'_>) -> bool) {
+        match self {
+            List::Listpack(list) => {
+                let start = i64::try_from(start).unwrap_or(i64::MAX);
+                match from {
+                    End::Head => list.seek(start).is_none_or(|pos| list.iter_from(pos).all(visit)),
+                    End::Tail => list.seek(-1 - start).is_none_or(|pos| list.iter_rev_from(pos).all(visit)),
+                };
+            }
+            List::Quicklist(list) => list.visit(from, start, visit),
+        }
+    }
+
+    /// What an index of a request means: negative ones count from the end. `None` outside of the list.
+    #[inline]
+    pub fn index(&self, index: i64) -> Option<usize> {
+        let len = self.len() as i64;
+        let index = if index < 0 { index.checked_add(len)? } else { index };
+        (0..len).contains(&index).then_some(index as usize)
+    }
+
+    /// Replaces the element at `index`; false if there is none.
+    pub fn set(&mut self, index: i64, element: &[u8], limits: Limits) -> bool {
+        let Some(index) = self.index(index) else { return false };
+        // As Redis does, which counts the new element beside the old one.
+        self.expect(element.len(), 1, limits);
+        match self {
+            List::Listpack(list) => {
+                let pos = list.seek(index as i64).expect("the index is within the list");
+                list.replace(pos, element);
+            }
+            List::Quicklist(list) => list.set(index, element),
+        }
+        self.shrink(limits);
+        true
+    }
+
+    /// Puts `element` beside the first one that is equal to `pivot`. False if there is none.
+    pub fn insert(&mut self, pivot: &[u8], side: Side, element: &[u8], limits: Limits) -> bool {
+        self.expect(element.len(), 1, limits);
+        match self {
+            List::Listpack(list) => {
+                let Some(found) = list.first().and_then(|first| list.find(pivot, first, 0)) else {
+                    return false;
+                };
+                match side {
+                    Side::Before => list.insert_before(found, element),
+                    Side::After => list.insert_after(found, element),
+                };
+                true
+            }
+            List::Quicklist(list) => list.insert(pivot, side, element),
+        }
+    }
+
+    /// Takes up to `max` elements out that are equal to `element`, beginning at one end. How many there were.
+    pub fn remove_equal(&mut self, element: &[u8], from: End, max: usize, limits: Limits) -> usize {
+        let removed = match self {
+            List::Listpack(list) => packed::remove_equal(list, element, from, max),
+            List::Quicklist(list) => list.remove_equal(element, from, max),
+        };
+        self.shrink(limits);
+        removed
+    }
+
+    /// Takes `count` elements out from the one with this index on, which must all be there.
+    pub fn remove_range(&mut self, index: usize, count: usize, limits: Limits) {
+        debug_assert!(index + count <= self.len());
+        match self {
+            List::Listpack(list) => list.remove_range(index as i64, count),
+            List::Quicklist(list) => list.remove_range(index, count),
+        }
+        self.shrink(limits);
+    }
+}
 
 impl Collection for List {
     const KIND: Kind = Kind::List;
 
+    #[inline]
     fn len(&self) -> usize {
-        self.0.len()
+        match self {
+            List::Listpack(list) => list.len(),
+            List::Quicklist(list) => list.len,
+        }
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        match self {
+            List::Listpack(list) => list.is_empty(),
+            List::Quicklist(list) => list.len == 0,
+        }
     }
 
     fn encoding(&self) -> Encoding {
-        Encoding::Quicklist
+        match self {
+            List::Listpack(_) => Encoding::Listpack,
+            List::Quicklist(_) => Encoding::Quicklist,
+        }
     }
 
     fn heap_bytes(&self) -> usize {
-        self.0.iter().map(|element| size_class(element.len())).sum()
+        match self {
+            List::Listpack(list) => list.heap_bytes(),
+            List::Quicklist(list) => list.heap_bytes(),
+        }
     }
 
     fn rdb_type(&self) -> u8 {
-        1
+        value_type::LIST_QUICKLIST_2
     }
 
     fn blob(&self) -> Option<&[u8]> {
         None
     }
 
-    fn encode(&self, out: &mut Vec<u8>, mut compressor: Option<&mut lzf::Compressor>) {
-        write_length(out, self.0.len() as u64);
-        self.0.iter().for_each(|element| write_string(out, element, compressor.as_deref_mut()));
+    fn encode(&self, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) {
+        rdb::encode(self, out, compressor);
     }
 
     fn digest(&self, digest: &mut Digest) {
-        self.0.iter().for_each(|element| digest.mix(element));
+        let mut digits = itoa::Buffer::new();
+        self.visit(End::Head, 0, |item| {
+            digest.mix(item.bytes(&mut digits));
+            true
+        });
     }
 }
 
