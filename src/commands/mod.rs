@@ -9,6 +9,7 @@ pub mod generic;
 #[cfg(test)]
 pub mod harness;
 pub mod hyperloglog;
+pub mod list;
 pub mod pubsub;
 pub mod replication;
 pub mod server;
@@ -37,6 +38,12 @@ pub const ALL: &[&[Row]] = &[
     generic::ttl::ROWS,
     hyperloglog::debug::ROWS,
     hyperloglog::sketch::ROWS,
+    list::change::ROWS,
+    list::first_of::ROWS,
+    list::position::ROWS,
+    list::push_pop::ROWS,
+    list::range::ROWS,
+    list::transfer::ROWS,
     pubsub::publish::ROWS,
     replication::attach::ROWS,
     replication::role::ROWS,

@@ -25,7 +25,7 @@ mod path;
 mod rewrite;
 mod row;
 mod rows;
-mod units;
+pub mod units;
 mod value;
 mod words;
 

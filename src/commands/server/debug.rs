@@ -13,10 +13,12 @@ use crate::codec::rdb::encode::{write_integer, write_string};
 use crate::commands::server::debug_protocol::protocol;
 use crate::commands::spec::help::help;
 use crate::commands::spec::{Args, Control, Failure, Flags, Group, Row, Run, flags};
+use crate::config::units;
 use crate::keyspace::db::Db;
 use crate::keyspace::digest::{of_keyspace, of_value};
 use crate::keyspace::entry::Entry;
 use crate::types::Str;
+use crate::types::list::limits;
 
 pub const ROWS: &[Row] = &[Row {
     name: "debug",
@@ -51,6 +53,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("log", 3..=3, log_message),
     ("object", 3..=3, object),
     ("protocol", 3..=3, protocol),
+    ("quicklist-packed-threshold", 3..=3, packed_threshold),
     ("reload", 2..=usize::MAX, reload),
     ("set-active-expire", 3..=3, set_active_expire),
     ("sleep", 3..=3, sleep),
@@ -152,6 +155,14 @@ fn set_active_expire(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), F
     Ok(())
 }
 
+fn packed_threshold(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    let bytes = units::memory(args.get(2)).and_then(|bytes| usize::try_from(bytes).ok());
+    let bytes = bytes.filter(|bytes| *bytes <= 1 << 32);
+    limits::set_plain_from(bytes.ok_or(Failure::text("ERR argument must be a memory value not above 4gb"))?);
+    control.reply.ok();
+    Ok(())
+}
+
 fn error(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     control.reply.error(&String::from_utf8_lossy(args.get(2)));
     Ok(())
@@ -220,6 +231,8 @@ fn debug_help(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure
             "PROTOCOL <type>",
             "    Answer with a sample of: string, integer, double, bignum, null, array, set, map, attrib, push,",
             "    verbatim, true, false.",
+            "QUICKLIST-PACKED-THRESHOLD <size>",
+            "    Give list elements of <size> bytes or more a node of their own. 0: those larger than a node, the default.",
             "RELOAD [NOSAVE]",
             "    Save the data set to disk and load it again.",
             "SET-ACTIVE-EXPIRE <0|1>",
