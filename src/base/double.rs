@@ -6,7 +6,7 @@
 
 use crate::base::float_literal::{self, Literal, Magnitude};
 use crate::base::grisu;
-use crate::base::number::write_i64;
+use crate::base::number::{parse_i64, write_i64};
 
 /// Longest text that [`write_double`] and [`write_double_17g`] append, in bytes (`-1.7976931348623157e+308`).
 pub const DOUBLE_LEN_MAX: usize = 24;
@@ -14,7 +14,19 @@ pub const DOUBLE_LEN_MAX: usize = 24;
 /// Reads what Redis' `string2d` reads: decimal, C99 hexadecimal, `inf` and `infinity` in any case, all with an
 /// optional sign. `None` for anything else: spaces, trailing bytes, NaN, a number too large, and one that is not
 /// zero but too small to tell from it.
+#[inline]
 pub fn parse_double(text: &[u8]) -> Option<f64> {
+    /// Whole numbers of so many digits are exact, and there is no faster reading of them.
+    const EXACT_DIGITS: usize = 15;
+    if text.len() <= EXACT_DIGITS
+        && let Some(whole) = parse_i64(text)
+    {
+        return Some(whole as f64);
+    }
+    parse_any(text)
+}
+
+fn parse_any(text: &[u8]) -> Option<f64> {
     // The standard library takes the same decimal forms as strtod, and rounds as correctly.
     match std::str::from_utf8(text).ok()?.parse::<f64>() {
         Ok(value) if value.is_nan() => None,

@@ -14,6 +14,7 @@ pub mod pubsub;
 pub mod replication;
 pub mod server;
 pub mod set;
+pub mod sorted_set;
 pub mod spec;
 pub mod string;
 pub mod transactions;
@@ -59,6 +60,14 @@ pub const ALL: &[&[Row]] = &[
     set::members::ROWS,
     set::random::ROWS,
     set::scan::ROWS,
+    sorted_set::add::ROWS,
+    sorted_set::combine::ROWS,
+    sorted_set::lookup::ROWS,
+    sorted_set::pop::ROWS,
+    sorted_set::random::ROWS,
+    sorted_set::range::ROWS,
+    sorted_set::remove::ROWS,
+    sorted_set::scan::ROWS,
     string::counter::ROWS,
     string::get_set::ROWS,
     string::getex::ROWS,

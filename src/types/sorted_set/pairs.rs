@@ -99,7 +99,7 @@ pub fn rank(pairs: &Listpack, member: &[u8]) -> Option<(usize, f64)> {
 pub fn update(pairs: &mut Listpack, member: &[u8], score: f64) -> Option<f64> {
     let pos = find(pairs, member)?;
     let old = score_at(pairs, pos);
-    if old.to_bits() != score.to_bits() {
+    if old != score {
         pairs.remove_from(pos, 2);
         insert(pairs, member, score);
     }

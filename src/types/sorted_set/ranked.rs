@@ -96,8 +96,8 @@ impl Ranked {
 
     fn move_to(&mut self, member: Member, score: f64) -> f64 {
         let old = score_of(member);
-        // Also a change of sign of zero is to be kept, although it moves nothing.
-        if old.to_bits() == score.to_bits() {
+        // Zeros of either sign are equal; the first one stays, as in Redis.
+        if old == score {
             return old;
         }
         let rank = self.tree.rank(Probe::Element(old, bytes_of(member)));

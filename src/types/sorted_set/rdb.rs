@@ -16,6 +16,7 @@ use crate::codec::listpack::{Item, Listpack};
 use crate::codec::rdb::decode::{read_binary_double, read_bytes, read_length};
 use crate::codec::rdb::source::Source;
 use crate::codec::rdb::{RdbError, value_type};
+use crate::codec::ziplist;
 use crate::config::Config;
 use crate::types::sorted_set::{Limits, pairs};
 use crate::types::{Collection, SortedSet};
@@ -29,6 +30,12 @@ pub fn decode(source: &mut impl Source, value_type: u8, config: &Config) -> Resu
     match value_type {
         value_type::ZSET => members(source, limits, read_text_score),
         value_type::ZSET_2 => members(source, limits, read_binary_double),
+        value_type::ZSET_ZIPLIST => {
+            let bytes = read_bytes(source)?;
+            let pairs = ziplist::to_listpack(&bytes)
+                .map_err(|_| RdbError::Corrupt("the ziplist of a sorted set is not one"))?;
+            small(pairs, limits)
+        }
         value_type::ZSET_LISTPACK => {
             let bytes = read_bytes(source)?;
             let pairs = Listpack::from_bytes(&bytes)
