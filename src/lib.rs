@@ -8,6 +8,7 @@ pub mod exec;
 pub mod keyspace;
 pub mod net;
 pub mod persist;
+pub mod pubsub;
 pub mod replication;
 pub mod resp;
 pub mod server;

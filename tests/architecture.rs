@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the bottom up: a module may import from itself and from what stands before it.
-const LAYERS: [&str; 16] = [
+const LAYERS: [&str; 17] = [
     "base",
     "resp",
     "codec",
@@ -14,6 +14,7 @@ const LAYERS: [&str; 16] = [
     "backlog",
     "types",
     "keyspace",
+    "pubsub",
     "session",
     "commands/spec",
     "snapshot",

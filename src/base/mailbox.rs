@@ -92,6 +92,11 @@ impl<T> Mailbox<T> {
         self.0.queue.pop()
     }
 
+    /// How many messages wait.
+    pub fn len(&self) -> usize {
+        self.0.queue.len()
+    }
+
     /// True if no message waits.
     pub fn is_empty(&self) -> bool {
         self.0.queue.is_empty()

@@ -22,6 +22,7 @@ use crate::keyspace::notify::{Classes, Event};
 use crate::keyspace::ready::Waiting;
 use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings, Tally, access_clock};
 use crate::keyspace::watch::WatchTable;
+use crate::pubsub::{Publisher, Registry};
 use crate::resp::batch::Batch;
 use crate::resp::limits::Limits;
 use crate::resp::parser::Parser;
@@ -45,6 +46,7 @@ pub struct Harness {
     /// The classes of events that commands note; none at first.
     pub notify: Classes,
     rng: Rng,
+    publisher: Publisher,
 }
 
 /// What a request led to.
@@ -72,8 +74,10 @@ impl Harness {
         let now = UnixMs(NOW);
         let client =
             Client::new(1, "127.0.0.1:1".into(), "127.0.0.1:2".into(), -1, 0, false, now, Arc::default());
+        let host = TestHost::new();
         Harness {
-            host: TestHost::new(),
+            publisher: Publisher::new(host.pubsub.clone()),
+            host,
             session: Session::new(Arc::new(client), true),
             now,
             expiry: Expiry::Delete,
@@ -183,6 +187,7 @@ impl Harness {
             reply,
             space: &mut space,
             rng: &mut self.rng,
+            publisher: &mut self.publisher,
             config: &config,
             full_name: command.full_name,
             from_primary: self.from_primary,
@@ -261,6 +266,7 @@ pub struct TestHost {
     pub watches: WatchTable,
     pub waiting: Waiting,
     pub roster: Roster,
+    pub pubsub: Arc<Registry>,
     /// Ids of the clients that commands have closed.
     pub killed: Mutex<Vec<u64>>,
     keyspace: Mutex<Arc<Keyspace>>,
@@ -275,6 +281,7 @@ impl TestHost {
             watches: WatchTable::default(),
             waiting: Waiting::default(),
             roster: Roster::default(),
+            pubsub: Arc::default(),
             killed: Mutex::default(),
             keyspace: Mutex::new(Arc::new(keyspace)),
         }
@@ -301,6 +308,10 @@ impl Host for TestHost {
 
     fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    fn pubsub(&self) -> &Registry {
+        &self.pubsub
     }
 
     fn replace_keyspace(&self, keyspace: Keyspace) {

@@ -26,6 +26,7 @@ use crate::keyspace::entry::Stamp;
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::PreImages;
 use crate::keyspace::watch::WatchTable;
+use crate::pubsub;
 use crate::session::roster::Roster;
 
 /// The snapshot that is being walked.
@@ -41,6 +42,7 @@ pub struct Engine {
     /// Clients that wait for keys.
     pub blocked: Registry,
     pub roster: Roster,
+    pub pubsub: Arc<pubsub::Registry>,
     pub statistics: Statistics,
     pub started: UnixMs,
     keyspace: ArcSwap<Keyspace>,
@@ -79,6 +81,7 @@ impl Engine {
             watches: WatchTable::default(),
             blocked: Registry::default(),
             roster: Roster::default(),
+            pubsub: Arc::default(),
             statistics: Statistics::default(),
             started: now,
             keyspace: ArcSwap::from_pointee(Keyspace::new(databases)),

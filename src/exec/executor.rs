@@ -26,7 +26,9 @@ use crate::exec::gates;
 use crate::exec::stats::{Count, Counters};
 use crate::exec::transaction;
 use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings, access_clock};
+use crate::pubsub::Publisher;
 use crate::resp::reply::Reply;
+use crate::session::client::Client;
 use crate::session::{Queued, ReplyMode, Session};
 
 /// A handler on keys.
@@ -39,6 +41,7 @@ pub struct Executor {
     pub(super) participant: Participant,
     pub(super) stream: Stream,
     pub(super) rng: Rng,
+    pub(super) publisher: Publisher,
     pub counters: Arc<Counters>,
     pub(super) now: UnixMs,
     /// Does it apply what our primary sends? Only then does it append to a replica's stream: what clients write to a
@@ -68,6 +71,7 @@ impl Executor {
         let participant = engine.barrier.join();
         let counters = engine.statistics.register();
         let view = engine.view();
+        let publisher = Publisher::new(engine.pubsub.clone());
         let now = UnixMs(clock::now_ms());
         let mut executor = Executor {
             engine,
@@ -75,6 +79,7 @@ impl Executor {
             participant,
             stream: Stream::default(),
             rng: Rng::from_os(),
+            publisher,
             counters,
             now,
             is_link,
@@ -151,6 +156,12 @@ impl Executor {
         self.stream.begin_batch();
     }
 
+    /// Whose commands run next. What they publish to their own client follows the reply.
+    #[inline]
+    pub fn begin_client(&mut self, client: &Client) {
+        self.publisher.begin(client.id, client.worker);
+    }
+
     #[inline]
     pub fn end_batch(&mut self) {
         self.stream.end_batch();
@@ -204,9 +215,12 @@ impl Executor {
         self.ran
     }
 
-    /// CLIENT REPLY SKIP covers exactly one command.
+    /// CLIENT REPLY SKIP covers exactly one command. Messages that the command has sent to its own client follow its reply.
     #[inline]
     fn after_reply(&mut self, session: &mut Session, reply: &mut Reply, next: Next) -> Next {
+        if !self.publisher.pushes.is_empty() {
+            self.publisher.pushes.drain(..).for_each(|message| reply.pushed(&message));
+        }
         if session.reply_mode != ReplyMode::On {
             if session.reply_mode == ReplyMode::Skipping {
                 session.reply_mode = ReplyMode::On;
@@ -233,6 +247,9 @@ impl Executor {
         }
         if !session.authenticated {
             gates::authentication(command)?;
+        }
+        if session.is_subscriber_mode() {
+            gates::subscriber(command)?;
         }
         if !self.view.is_open() {
             gates::role(&self.engine, &self.view, session, command)?;
@@ -323,6 +340,7 @@ impl Executor {
             reply,
             space: &mut space,
             rng: &mut self.rng,
+            publisher: &mut self.publisher,
             config: &self.view.config,
             full_name: command.full_name,
             from_primary: false,
@@ -397,6 +415,7 @@ impl Executor {
             reply,
             space: &mut space,
             rng: &mut self.rng,
+            publisher: &mut self.publisher,
             config: &self.view.config,
             full_name: command.full_name,
             from_primary: false,
@@ -520,6 +539,7 @@ impl Executor {
             reply,
             space: &mut space,
             rng: &mut self.rng,
+            publisher: &mut self.publisher,
             config: &self.view.config,
             full_name: command.full_name,
             from_primary: self.is_link,

@@ -56,6 +56,31 @@ pub(super) fn authentication(command: &Command) -> Result<(), Failure> {
     Err(Failure::text("NOAUTH Authentication required."))
 }
 
+/// In RESP2, the commands that go with a connection which carries messages.
+#[cold]
+pub(super) fn subscriber(command: &Command) -> Result<(), Failure> {
+    let name = command.row.name;
+    let fits = matches!(
+        name,
+        "ping"
+            | "subscribe"
+            | "unsubscribe"
+            | "psubscribe"
+            | "punsubscribe"
+            | "ssubscribe"
+            | "sunsubscribe"
+            | "quit"
+            | "reset"
+    );
+    if fits && command.container.is_none() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+        command.full_name
+    )))
+}
+
 /// Refusals that depend on the server's role and state.
 #[cold]
 pub(super) fn role(

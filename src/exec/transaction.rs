@@ -257,6 +257,7 @@ fn run_one(
                 reply,
                 space,
                 rng: &mut executor.rng,
+                publisher: &mut executor.publisher,
                 config: &executor.view.config,
                 full_name: command.full_name,
                 from_primary: false,

@@ -208,10 +208,36 @@ where
     }
 
     fn read_messages(&mut self) {
+        let mut appended = 0;
         for _ in 0..MESSAGES_PER_TURN {
+            let Some(message) = self.seat.messages.take() else { break };
+            appended += self.service.message(message, &mut self.pool);
+            // What one message appends for thousands of connections is written before the next one comes.
+            if appended > FLUSH_BYTES {
+                break;
+            }
+        }
+    }
+
+    /// Handles all messages that wait now. They may be for `connection` itself, so it is in the pool meanwhile. None if it ends
+    /// with them.
+    #[cold]
+    fn read_messages_before(
+        &mut self,
+        connection: Box<Connection<S::Session>>,
+    ) -> Option<Box<Connection<S::Session>>> {
+        let key = connection.key;
+        self.pool.put(connection);
+        for _ in 0..self.seat.messages.len() {
             let Some(message) = self.seat.messages.take() else { break };
             self.service.message(message, &mut self.pool);
         }
+        let connection = self.pool.take(key)?;
+        if !connection.is_closing() {
+            return Some(connection);
+        }
+        self.settle(connection);
+        None
     }
 
     fn adopt(&mut self, new: NewConnection) {
@@ -255,18 +281,27 @@ where
             detach = self.run_kept(&mut connection);
         }
         if connection.unread && !connection.is_closing() && !detach {
-            detach = self.read(&mut connection);
+            let count = self.read(&mut connection);
+            if count > 0 {
+                if !self.seat.messages.is_empty() && self.service.hears_others(&connection.session) {
+                    match self.read_messages_before(connection) {
+                        Some(back) => connection = back,
+                        None => return,
+                    }
+                }
+                detach = self.take_in(&mut connection, count);
+            }
         }
         if detach { self.hand_over(*connection) } else { self.settle(connection) }
     }
 
-    /// Reads once and runs what came. True if the service takes the connection over.
-    fn read(&mut self, connection: &mut Connection<S::Session>) -> bool {
+    /// Reads once into the read buffer. Returns how much came.
+    fn read(&mut self, connection: &mut Connection<S::Session>) -> usize {
         connection.unread = false;
         match connection.socket.read(&mut self.read_buf) {
             Ok(0) => {
                 connection.ended = true;
-                false
+                0
             }
             Ok(count) => {
                 connection.unread = count == self.read_buf.len() || connection.end_reported;
@@ -274,7 +309,7 @@ where
                 add(&self.seat.counters.input_bytes, count as u64);
                 add(&connection.counters.input_bytes, count as u64);
                 connection.counters.last_active_ms.store(self.now_ms, Ordering::Relaxed);
-                self.take_in(connection, count)
+                count
             }
             Err(error) => {
                 match error.kind() {
@@ -282,7 +317,7 @@ where
                     io::ErrorKind::Interrupted => connection.unread = true,
                     kind => connection.doom(CloseReason::Failed(kind)),
                 }
-                false
+                0
             }
         }
     }

@@ -40,13 +40,19 @@ pub trait Service {
     /// Runs the commands of `batch` in order; `buf` is what they were parsed from. Replies go to `out` in the same order.
     fn run(&mut self, session: &mut Self::Session, buf: &[u8], batch: &Batch, out: &mut Reply) -> After;
 
+    /// Does the session get messages of other clients? All that were posted before its requests were read are then handled
+    /// before those run.
+    fn hears_others(&self, _session: &Self::Session) -> bool {
+        false
+    }
+
     /// The client sent what is no request; the connection closes after the reply.
     fn protocol_error(&mut self, _session: &mut Self::Session, error: ProtocolError, out: &mut Reply) {
         out.error_bytes(&error.reply());
     }
 
-    /// Another thread's message.
-    fn message(&mut self, message: Self::Message, peers: &mut dyn Peers<Self::Session>);
+    /// Another thread's message. Returns about how many bytes it has appended to replies.
+    fn message(&mut self, message: Self::Message, peers: &mut dyn Peers<Self::Session>) -> usize;
 
     /// Called once per turn of the loop, after all events and messages. `now_ms` is monotonic.
     fn tick(&mut self, now_ms: u64, peers: &mut dyn Peers<Self::Session>);

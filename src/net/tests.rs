@@ -124,7 +124,7 @@ impl Service for Echo {
         After::Continue
     }
 
-    fn message(&mut self, message: Say, peers: &mut dyn Peers<Client>) {
+    fn message(&mut self, message: Say, peers: &mut dyn Peers<Client>) -> usize {
         match message {
             Say::Resume(key, text) => {
                 if let Some((_, reply)) = peers.get(key) {
@@ -137,6 +137,7 @@ impl Service for Echo {
             }
             Say::Everybody(text) => peers.for_each(&mut |_, _, reply| reply.simple(text)),
         }
+        0
     }
 
     fn tick(&mut self, _: u64, _: &mut dyn Peers<Client>) {}

@@ -255,6 +255,16 @@ impl Reply {
         self.buf.extend_from_slice(bytes);
     }
 
+    /// A push message that is encoded for RESP3 already. CLIENT REPLY does not silence it.
+    pub fn pushed(&mut self, bytes: &[u8]) {
+        debug_assert_eq!(bytes.first(), Some(&b'>'));
+        let start = self.buf.len();
+        self.buf.extend_from_slice(bytes);
+        if !self.resp3 {
+            self.buf[start] = b'*';
+        }
+    }
+
     /// Starts an aggregate whose length is known only when its elements have been appended.
     #[inline]
     pub fn begin(&mut self) -> Mark {

@@ -16,6 +16,7 @@ use crate::keyspace::db::Keyspace;
 use crate::keyspace::watch::WatchTable;
 use crate::net::admission::Admission;
 use crate::persist::rdb::{BgSave, Refusal, ReloadError, reload};
+use crate::pubsub::Registry;
 use crate::replication::info as replication_info;
 use crate::replication::state::BACKLOG_BYTES_MIN;
 use crate::resp::reply::Reply;
@@ -104,6 +105,10 @@ impl Host for ServerHost {
 
     fn roster(&self) -> &Roster {
         &self.shared.engine.roster
+    }
+
+    fn pubsub(&self) -> &Registry {
+        &self.shared.engine.pubsub
     }
 
     fn replace_keyspace(&self, keyspace: Keyspace) {

@@ -23,6 +23,7 @@ use crate::net::admission::Admission;
 use crate::net::event_loop::WorkerHandle;
 use crate::net::service::Detached;
 use crate::persist::rdb::{SaveError, Saver};
+use crate::pubsub::{Delivery, Outlet};
 use crate::replication::Replication;
 use crate::replication::primary::Arrival;
 use crate::replication::replica::Links;
@@ -39,6 +40,15 @@ pub enum Stop {
     Signal(i32),
     /// SHUTDOWN: as it says.
     Command(Shutdown),
+}
+
+/// The workers' mailboxes, as the registry of subscribers sees them.
+struct Mailboxes(Vec<Post<Message>>);
+
+impl Outlet for Mailboxes {
+    fn post(&self, worker: usize, delivery: Delivery) -> bool {
+        self.0[worker].post(Message::Deliver(delivery)).is_ok()
+    }
 }
 
 pub struct Shared {
@@ -67,6 +77,7 @@ impl Shared {
         posts: Vec<Post<Message>>,
         stop: Sender<Stop>,
     ) -> Shared {
+        engine.pubsub.set_outlet(Box::new(Mailboxes(posts.clone())));
         let run_id = crate::base::random::new_id();
         Shared {
             engine,

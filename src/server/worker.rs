@@ -22,6 +22,7 @@ use crate::exec::transaction;
 use crate::net::service::{
     After, BufferLimits, CloseReason, ConnectionKey, Detached, PeerInfo, Peers, Service,
 };
+use crate::pubsub::Delivery;
 use crate::resp::batch::Batch;
 use crate::resp::limits::{Limits, ProtocolError};
 use crate::resp::reply::Reply;
@@ -43,6 +44,8 @@ pub enum Message {
     Unblock { client: u64, reply: Vec<u8> },
     /// A client's wait for keys has ended.
     Answer { client: u64, answer: Answer },
+    /// A message for subscribers.
+    Deliver(Delivery),
 }
 
 /// One worker.
@@ -55,6 +58,8 @@ pub struct Worker {
     blocked: BlockedClients,
     resolved: Vec<Resolved>,
     ran: Vec<CommandId>,
+    /// Scratch: the clients that a message goes to.
+    receivers: Vec<u64>,
 }
 
 impl Worker {
@@ -68,6 +73,7 @@ impl Worker {
             blocked: BlockedClients::default(),
             resolved: Vec::with_capacity(WINDOW),
             ran: Vec::with_capacity(WINDOW),
+            receivers: Vec::new(),
         }
     }
 
@@ -133,6 +139,34 @@ impl Worker {
             peers.resume(*key);
         }
     }
+
+    /// A session leaves: nothing of the server refers to it any more.
+    fn forget(&mut self, session: &mut Session) {
+        let engine = &self.shared.engine;
+        transaction::unwatch(&engine.watches, session);
+        session.unsubscribe_all(&engine.pubsub);
+        self.connections.remove(&session.client.id);
+        if let Some(waiter) = self.blocked.remove(session.client.id) {
+            engine.blocked.cancel(&waiter);
+        }
+    }
+
+    /// Hands a message to those of our clients that it is for. Returns the bytes that this came to.
+    fn deliver(&mut self, delivery: &Delivery, peers: &mut dyn Peers<Session>) -> usize {
+        let mut bytes = 0;
+        for part in &delivery.parts {
+            self.receivers.clear();
+            part.audience.collect(delivery.sequence, &mut self.receivers);
+            for client in self.receivers.iter().filter(|client| **client != delivery.except) {
+                let Some(key) = self.connections.get(client) else { continue };
+                if let Some((_, out)) = peers.get(*key) {
+                    out.pushed(&part.bytes);
+                    bytes += part.bytes.len();
+                }
+            }
+        }
+        bytes
+    }
 }
 
 impl Service for Worker {
@@ -169,18 +203,13 @@ impl Service for Worker {
             | CloseReason::Idle
             | CloseReason::Shutdown => {}
         }
-        transaction::unwatch(&self.shared.engine.watches, &mut session);
-        self.connections.remove(&session.client.id);
-        if let Some(waiter) = self.blocked.remove(session.client.id) {
-            self.shared.engine.blocked.cancel(&waiter);
-        }
+        self.forget(&mut session);
         self.shared.engine.roster.remove(session.client.id);
         self.shared.forget_waiter(session.client.id);
     }
 
     fn detach(&mut self, mut session: Session, connection: Detached) {
-        transaction::unwatch(&self.shared.engine.watches, &mut session);
-        self.connections.remove(&session.client.id);
+        self.forget(&mut session);
         self.shared.adopt_replica(session, connection);
     }
 
@@ -200,6 +229,7 @@ impl Service for Worker {
         let now = self.executor.tick();
         session.client.last_request.store(now.0, Relaxed);
         self.executor.begin_batch();
+        self.executor.begin_client(&session.client);
         let mut after = After::Continue;
         let mut from = 0;
         while from < batch.len() {
@@ -214,13 +244,17 @@ impl Service for Worker {
         after
     }
 
+    fn hears_others(&self, session: &Session) -> bool {
+        session.subscriptions.is_some()
+    }
+
     fn protocol_error(&mut self, session: &mut Session, error: ProtocolError, out: &mut Reply) {
         log::debug!("Protocol error ({error:?}) from client: {}", self.describe(session));
         self.executor.counters.error("ERR");
         out.error_bytes(&error.reply());
     }
 
-    fn message(&mut self, message: Message, peers: &mut dyn Peers<Session>) {
+    fn message(&mut self, message: Message, peers: &mut dyn Peers<Session>) -> usize {
         match message {
             Message::Kill { client } => {
                 if let Some(key) = self.connections.get(&client) {
@@ -228,7 +262,7 @@ impl Service for Worker {
                 }
             }
             Message::Unblock { client, reply } => {
-                let Some(key) = self.connections.get(&client) else { return };
+                let Some(key) = self.connections.get(&client) else { return 0 };
                 if let Some((session, out)) = peers.get(*key) {
                     session.client.is_blocked.store(false, Relaxed);
                     out.raw(&reply);
@@ -236,7 +270,9 @@ impl Service for Worker {
                 peers.resume(*key);
             }
             Message::Answer { client, answer } => self.answer(client, &answer, peers),
+            Message::Deliver(delivery) => return self.deliver(&delivery, peers),
         }
+        0
     }
 
     fn tick(&mut self, _now_ms: u64, peers: &mut dyn Peers<Session>) {
@@ -272,9 +308,10 @@ impl Service for Worker {
         self.executor.tick();
     }
 
-    fn buffer_limits(&self, _session: &Session) -> BufferLimits {
+    fn buffer_limits(&self, session: &Session) -> BufferLimits {
         let config = &self.executor.view().config;
-        let limit = config.client_output_buffer_limit.normal;
+        let limits = &config.client_output_buffer_limit;
+        let limit = if session.subscriptions.is_some() { limits.pubsub } else { limits.normal };
         BufferLimits {
             query_bytes_max: config.client_query_buffer_limit,
             output_hard_bytes: limit.hard_bytes as usize,

@@ -4,7 +4,7 @@
 //! Always: the values are recent, not exact; nothing but display and selection depends on them.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::ids::UnixMs;
@@ -40,6 +40,10 @@ pub struct Client {
     /// Commands queued in MULTI; -1 outside.
     pub queued: AtomicI64,
     pub watching: AtomicU32,
+    /// Subscriptions to channels, patterns and shard channels.
+    pub channels: AtomicU32,
+    pub patterns: AtomicU32,
+    pub shard_channels: AtomicU32,
     pub is_replica: AtomicBool,
     pub is_blocked: AtomicBool,
     pub is_no_evict: AtomicBool,
@@ -75,6 +79,9 @@ impl Client {
             last_command: AtomicU16::new(u16::MAX),
             queued: AtomicI64::new(-1),
             watching: AtomicU32::new(0),
+            channels: AtomicU32::new(0),
+            patterns: AtomicU32::new(0),
+            shard_channels: AtomicU32::new(0),
             is_replica: AtomicBool::new(false),
             is_blocked: AtomicBool::new(false),
             is_no_evict: AtomicBool::new(false),
@@ -88,6 +95,11 @@ impl Client {
         let host = self.addr.rsplit_once(':').map_or("", |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']');
         self.is_unix || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    }
+
+    /// Is it subscribed to anything?
+    pub fn is_subscriber(&self) -> bool {
+        [&self.channels, &self.patterns, &self.shard_channels].iter().any(|count| count.load(Relaxed) > 0)
     }
 
     pub fn set_name(&self, name: &[u8]) {

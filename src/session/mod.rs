@@ -9,9 +9,11 @@ pub mod roster;
 pub mod traffic;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::ids::DbIndex;
 use crate::keyspace::watch::{WatchFlag, Watched};
+use crate::pubsub::{Kind, Registry, Subscriptions};
 use crate::session::client::Client;
 
 /// CLIENT REPLY.
@@ -78,6 +80,8 @@ pub struct Session {
     pub watched: Vec<Arc<Watched>>,
     pub watch_flag: Option<Arc<WatchFlag>>,
     pub replica: Option<Box<ReplicaTraits>>,
+    /// None unless it is subscribed to something.
+    pub subscriptions: Option<Box<Subscriptions>>,
     /// EXEC is running this client's commands: none of them may block.
     pub is_executing: bool,
     /// Offset of the stream behind this client's last write, for WAIT.
@@ -96,9 +100,60 @@ impl Session {
             watched: Vec::new(),
             watch_flag: None,
             replica: None,
+            subscriptions: None,
             is_executing: false,
             last_write_offset: 0,
         }
+    }
+
+    /// Subscribes to a channel, a pattern or a shard channel. Returns the number for the confirmation.
+    pub fn subscribe(&mut self, registry: &Registry, kind: Kind, name: &[u8]) -> usize {
+        let subscriptions = self.subscriptions.get_or_insert_default();
+        if subscriptions.add(kind, name) {
+            registry.subscribe(kind, name, self.client.worker, self.client.id);
+        }
+        let count = subscriptions.shown_count(kind);
+        self.show_subscriptions();
+        count
+    }
+
+    /// Ends a subscription, if there is one. Returns the number for the confirmation.
+    pub fn unsubscribe(&mut self, registry: &Registry, kind: Kind, name: &[u8]) -> usize {
+        let Some(subscriptions) = &mut self.subscriptions else { return 0 };
+        if subscriptions.remove(kind, name) {
+            registry.unsubscribe(kind, name, self.client.worker, self.client.id);
+        }
+        let count = subscriptions.shown_count(kind);
+        self.show_subscriptions();
+        count
+    }
+
+    /// Ends all subscriptions without a word.
+    pub fn unsubscribe_all(&mut self, registry: &Registry) {
+        for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
+            let names = self.subscriptions.as_mut().map(|subscriptions| subscriptions.names(kind));
+            for name in names.unwrap_or_default() {
+                self.unsubscribe(registry, kind, &name);
+            }
+        }
+    }
+
+    /// Shows everybody how many there are, and forgets an empty book.
+    fn show_subscriptions(&mut self) {
+        let Some(subscriptions) = &self.subscriptions else { return };
+        let client = &self.client;
+        client.channels.store(subscriptions.count(Kind::Channel) as u32, Relaxed);
+        client.patterns.store(subscriptions.count(Kind::Pattern) as u32, Relaxed);
+        client.shard_channels.store(subscriptions.count(Kind::Shard) as u32, Relaxed);
+        if subscriptions.is_empty() {
+            self.subscriptions = None;
+        }
+    }
+
+    /// In RESP2 a subscriber's connection carries messages: only a few commands make sense on it.
+    #[inline]
+    pub fn is_subscriber_mode(&self) -> bool {
+        self.subscriptions.is_some() && !self.resp3
     }
 
     pub fn in_transaction(&self) -> bool {

@@ -39,7 +39,13 @@ impl Class {
 }
 
 pub(super) fn class_of(client: &Client) -> Class {
-    if client.is_replica.load(Relaxed) { Class::Replica } else { Class::Normal }
+    if client.is_replica.load(Relaxed) {
+        Class::Replica
+    } else if client.is_subscriber() {
+        Class::Pubsub
+    } else {
+        Class::Normal
+    }
 }
 
 pub(super) fn info(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
@@ -87,7 +93,7 @@ fn write_client(out: &mut String, client: &Client, now: UnixMs) {
     // Writing into a String cannot fail.
     let _ = write!(
         out,
-        "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={}{} db={} sub=0 psub=0 ssub=0 multi={} watch={} ",
+        "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={}{} db={} sub={} psub={} ssub={} multi={} watch={} ",
         client.id,
         client.addr,
         client.laddr,
@@ -97,6 +103,9 @@ fn write_client(out: &mut String, client: &Client, now: UnixMs) {
         flag_of(client),
         if client.is_blocked.load(Relaxed) { "b" } else { "" },
         client.db.load(Relaxed),
+        client.channels.load(Relaxed),
+        client.patterns.load(Relaxed),
+        client.shard_channels.load(Relaxed),
         client.queued.load(Relaxed),
         client.watching.load(Relaxed),
     );

@@ -80,6 +80,11 @@ pub const ROWS: &[Row] = &[
 
 fn ping(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     match args.len() {
+        1 | 2 if control.session.is_subscriber_mode() => {
+            control.reply.array(2);
+            control.reply.bulk(b"pong");
+            control.reply.bulk(args.opt(1).unwrap_or_default());
+        }
         1 => control.reply.simple("PONG"),
         2 => control.reply.bulk(args.get(1)),
         _ => return Err(Failure::wrong_arity("ping")),
@@ -228,6 +233,7 @@ fn quit(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
 
 fn reset(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     control.host.unwatch(control.session);
+    control.session.unsubscribe_all(control.host.pubsub());
     let needs_password = control.host.config().load().requirepass.is_some();
     let session = &mut *control.session;
     session.transaction = None;

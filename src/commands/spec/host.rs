@@ -11,6 +11,7 @@ use crate::commands::spec::{Answer, Failure};
 use crate::config::{Asker, Live};
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::watch::WatchTable;
+use crate::pubsub::Registry;
 use crate::resp::reply::Reply;
 use crate::session::Session;
 use crate::session::client::Client;
@@ -59,6 +60,8 @@ pub trait Host: Send + Sync {
     fn keyspace(&self) -> Arc<Keyspace>;
     fn watches(&self) -> &WatchTable;
     fn roster(&self) -> &Roster;
+    /// Who is subscribed to what.
+    fn pubsub(&self) -> &Registry;
     /// Makes `keyspace` the current one. Only while the world stands still.
     fn replace_keyspace(&self, keyspace: Keyspace);
     /// Gives the memory of databases that are no longer current back, on a thread of its own.

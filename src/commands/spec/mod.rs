@@ -26,6 +26,7 @@ use crate::base::ids::UnixMs;
 use crate::base::random::Rng;
 use crate::config::Config;
 use crate::keyspace::space::Space;
+use crate::pubsub::Publisher;
 use crate::resp::reply::Reply;
 use crate::session::Session;
 
@@ -35,6 +36,8 @@ pub struct Ctx<'c, 'a> {
     pub reply: &'c mut Reply,
     pub space: &'c mut Space<'a>,
     pub rng: &'c mut Rng,
+    /// Where messages for subscribers go.
+    pub publisher: &'c mut Publisher,
     pub config: &'c Config,
     /// As error texts name the command: `set`, `object|freq`.
     pub full_name: &'static str,

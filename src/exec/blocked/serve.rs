@@ -61,6 +61,7 @@ impl Executor {
             let claimed = claimed_key(&engine.blocked, &mut space, command, &args, session.db);
             if let Some(key) = claimed {
                 self.stream.commit(session.db, &args, Effect::None, &space.changes.expired);
+                publish_events(&mut self.publisher, &mut space);
                 let tally = space.changes.tally;
                 drop(space);
                 self.tally(tally);
@@ -73,6 +74,7 @@ impl Executor {
                 reply,
                 space: &mut space,
                 rng: &mut self.rng,
+                publisher: &mut self.publisher,
                 config: &view.config,
                 full_name: command.full_name,
                 from_primary: false,
@@ -85,6 +87,7 @@ impl Executor {
                 Effect::None
             });
             let written = self.stream.commit(session.db, &args, effect, &space.changes.expired);
+            publish_events(&mut self.publisher, &mut space);
             let mut next = Next::Continue;
             if let Some(wish) = wish {
                 debug_assert_eq!(reply.len(), mark, "a command that blocks says nothing");
@@ -165,6 +168,7 @@ impl Executor {
                 reply: &mut reply,
                 space: &mut space,
                 rng: &mut self.rng,
+                publisher: &mut self.publisher,
                 config: &view.config,
                 full_name: waiter.command.full_name,
                 from_primary: false,
@@ -182,6 +186,7 @@ impl Executor {
         let effect = result.unwrap_or(Effect::None);
         // What clients of a writable replica do stays there; the link's stream is its primary's.
         let written = !self.is_link && self.stream.commit(waiter.db, &args, effect, &space.changes.expired);
+ publish_events(&mut self.publisher, &mut space);
         if ended {
             self.engine.blocked.leave(waiter);
             waiter.finish();

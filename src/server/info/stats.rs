@@ -6,6 +6,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::exec::stats::Count;
+use crate::pubsub::Kind;
 use crate::server::info::{Lines, Moment};
 use crate::server::meters::Traffic;
 
@@ -35,7 +36,10 @@ pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
     lines.fields(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"], 0);
     lines.field("keyspace_hits", totals.get(Count::Hits));
     lines.field("keyspace_misses", totals.get(Count::Misses));
-    lines.fields(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"], 0);
+    let pubsub = &shared.engine.pubsub;
+    lines.field("pubsub_channels", pubsub.topic_count(Kind::Channel));
+    lines.field("pubsub_patterns", pubsub.topic_count(Kind::Pattern));
+    lines.field("pubsubshard_channels", pubsub.topic_count(Kind::Shard));
     lines.fields(&["latest_fork_usec", "total_forks", "migrate_cached_sockets"], 0);
     lines.field("slave_expires_tracked_keys", 0);
     lines.fields(&["active_defrag_hits", "active_defrag_misses"], 0);
