@@ -127,6 +127,10 @@ config_fields! {
     /// 0 = no limit.
     pub stream_node_max_entries: usize,
 
+    // -- watching the server
+    /// Letters, in Redis' order; `keyspace::notify::Classes` knows what they mean.
+    pub notify_keyspace_events: String,
+
     // -- replication, both roles
     /// Bytes of the stream that are kept for nobody in particular.
     pub repl_backlog_size: u64,

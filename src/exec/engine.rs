@@ -198,14 +198,15 @@ impl Engine {
     pub(super) fn view(&self) -> View {
         // The generation is read first: a change that comes in between is seen again with the next refresh.
         let generation = self.generation();
+        let config = self.config.load().clone();
         View {
             generation,
-            config: self.config.load().clone(),
+            notify: Classes::parse(config.notify_keyspace_events.as_bytes()),
+            config,
             keyspace: self.keyspace(),
             backlog: self.backlog(),
             snapshot: self.snapshot.load_full(),
             stamp: self.stamp(),
-            notify: Classes::default(),
             is_replica: self.is_replica(),
             is_link_down: self.is_link_down.load(Ordering::Relaxed),
             is_loading: self.is_loading(),

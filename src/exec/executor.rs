@@ -25,8 +25,9 @@ use crate::exec::engine::{Engine, View};
 use crate::exec::gates;
 use crate::exec::stats::{Count, Counters};
 use crate::exec::transaction;
+use crate::keyspace::notify::Classes;
 use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings, access_clock};
-use crate::pubsub::Publisher;
+use crate::pubsub::{Kind, Publisher};
 use crate::resp::reply::Reply;
 use crate::session::client::Client;
 use crate::session::{Queued, ReplyMode, Session};
@@ -355,6 +356,7 @@ impl Executor {
         };
         // Still under the shards' locks: the order of the stream is the order of the changes.
         let written = self.stream.commit(space.db(), &args, effect, &space.changes.expired);
+        publish_events(&mut self.publisher, &mut space);
         let tally = space.changes.tally;
         let ready = std::mem::take(&mut space.changes.ready);
         drop(space);
@@ -372,6 +374,7 @@ impl Executor {
         let mut space = Space::one(&self.view.keyspace, db, key, hash_key(key), around);
         space.expire_if_due(key);
         self.stream.commit(db, &Args::borrowed(&[], None), Effect::None, &space.changes.expired);
+        publish_events(&mut self.publisher, &mut space);
         let tally = space.changes.tally;
         let ready = std::mem::take(&mut space.changes.ready);
         drop(space);
@@ -424,6 +427,7 @@ impl Executor {
         if let Err(failure) = handler(&mut ctx) {
             fail(&self.counters, command, &failure, mark, reply);
         }
+        publish_events(&mut self.publisher, &mut space);
         let met = std::mem::take(&mut space.changes.due);
         let tally = space.changes.tally;
         drop(space);
@@ -556,6 +560,7 @@ impl Executor {
             next: Next::Continue,
         };
         let effect = handler(&mut ctx, &mut control)?;
+        publish_events(&mut self.publisher, &mut space);
         Ok((effect, space.changes.tally.dirty))
     }
 }
@@ -580,6 +585,27 @@ pub(super) fn open<'v>(
                 shards.push(Space::shard_ref(&view.keyspace, db, key));
             });
             Space::many(&view.keyspace, db, shards, around)
+        }
+    }
+}
+
+/// Publishes what has happened to keys, while their shards are still locked: events of one key keep the order of its changes.
+#[inline]
+pub(super) fn publish_events(publisher: &mut Publisher, space: &mut Space<'_>) {
+    if !space.changes.events.is_empty() {
+        publish_some(publisher, space);
+    }
+}
+
+#[cold]
+fn publish_some(publisher: &mut Publisher, space: &mut Space<'_>) {
+    let wanted = space.around().notify;
+    for event in space.changes.events.drain(..) {
+        if wanted.has(Classes::KEYSPACE) {
+            publisher.publish(Kind::Channel, &event.keyspace_channel(), event.name.as_bytes());
+        }
+        if wanted.has(Classes::KEYEVENT) {
+            publisher.publish(Kind::Channel, &event.keyevent_channel(), &event.key);
         }
     }
 }

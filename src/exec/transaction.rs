@@ -15,7 +15,7 @@ use crate::commands::spec::table::{Command, CommandId, table};
 use crate::commands::spec::{Args, Blocking, Ctx, Effect, Failure, Flags, Next, Run, keys};
 use crate::exec::commit::Unit;
 use crate::exec::engine::{ActiveSnapshot, Engine};
-use crate::exec::executor::{Executor, fail};
+use crate::exec::executor::{Executor, fail, publish_events};
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings, Tally};
 use crate::keyspace::watch::Watched;
@@ -283,6 +283,7 @@ fn run_one(
         fail(&executor.counters, command, &failure, mark, reply);
         Effect::None
     });
+    publish_events(&mut executor.publisher, space);
     unit.add(session.db, &args, effect, &std::mem::take(&mut space.changes.expired));
     Next::Continue
 }

@@ -8,6 +8,7 @@ use crate::codec::rdb::dump::{dump_payload, verify_dump};
 use crate::commands::generic::keys::clear;
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Group, Keys, Row, Run, flags};
 use crate::config::Config;
+use crate::keyspace::notify::Classes;
 use crate::keyspace::space::Slot;
 use crate::types::{Value, rdb};
 
@@ -110,7 +111,11 @@ fn restore(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     ctx.reply.ok();
     if at.is_some_and(|at| at <= now) && !ctx.from_primary {
         // It would be gone at once; what it would have replaced is.
-        return Ok(if replaced { Effect::rewritten(&[b"DEL", key]) } else { Effect::None });
+        if !replaced {
+            return Ok(Effect::None);
+        }
+        ctx.space.notify(Classes::GENERIC, "del", key);
+        return Ok(Effect::rewritten(&[b"DEL", key]));
     }
     if let Slot::Vacant(slot) = ctx.space.slot(key) {
         slot.insert_value(value, at);
@@ -118,6 +123,7 @@ fn restore(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     if let (Some(seconds), Slot::Occupied(mut slot)) = (options.idle_seconds, ctx.space.slot(key)) {
         slot.set_idle(seconds);
     }
+    ctx.space.notify(Classes::GENERIC, "restore", key);
     let Some(at) = at.filter(|_| !options.is_absolute) else { return Ok(Effect::Verbatim) };
     let at = at.0.to_string();
     let mut words: Vec<&[u8]> = ctx.args.iter().collect();

@@ -5,6 +5,7 @@
 
 use crate::base::ids::UnixMs;
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Group, Keys, Row, Run, flags};
+use crate::keyspace::notify::Classes;
 use crate::keyspace::space::Slot;
 
 const BASE: Row = Row {
@@ -145,9 +146,11 @@ fn set_deadline(ctx: &mut Ctx<'_, '_>, unit: Unit, base: i64) -> Result<Effect, 
     ctx.reply.int(1);
     if at <= now && !ctx.from_primary {
         drop(slot.remove());
+        ctx.space.notify(Classes::GENERIC, "del", ctx.args.get(1));
         return Ok(Effect::rewritten(&[b"DEL", ctx.args.get(1)]));
     }
     slot.set_deadline(Some(at));
+    ctx.space.notify(Classes::GENERIC, "expire", ctx.args.get(1));
     if unit == Unit::Milliseconds && base == 0 {
         return Ok(Effect::Verbatim);
     }
@@ -164,6 +167,7 @@ fn persist(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     {
         slot.set_deadline(None);
         cleared = true;
+        ctx.space.notify(Classes::GENERIC, "persist", ctx.args.get(1));
     }
     ctx.reply.int(i64::from(cleared));
     Ok(Effect::verbatim_if(cleared))

@@ -3,6 +3,7 @@
 //! Called through their rows. Always: a key named twice counts twice where it is still there the second time.
 
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Group, Keys, Row, Run, flags};
+use crate::keyspace::notify::Classes;
 use crate::keyspace::space::Slot;
 
 const BASE: Row = Row { categories: &["keyspace"], group: Group::Generic, ..Row::BASE };
@@ -74,7 +75,10 @@ pub const ROWS: &[Row] = &[
 fn del(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     let mut deleted = 0;
     for key in ctx.args.from(1) {
-        deleted += i64::from(ctx.space.delete(key));
+        if ctx.space.delete(key) {
+            ctx.space.notify(Classes::GENERIC, "del", key);
+            deleted += 1;
+        }
     }
     ctx.reply.int(deleted);
     Ok(Effect::verbatim_if(deleted > 0))

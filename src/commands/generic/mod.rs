@@ -10,3 +10,5 @@ pub mod object;
 pub mod rename;
 pub mod scan;
 pub mod ttl;
+#[cfg(test)]
+mod events_tests;

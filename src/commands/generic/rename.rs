@@ -6,6 +6,7 @@
 use crate::base::ids::DbIndex;
 use crate::commands::generic::keys::clear;
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Group, Keys, Row, Run, flags};
+use crate::keyspace::notify::Classes;
 use crate::keyspace::space::Slot;
 
 const BASE: Row = Row { categories: &["keyspace"], group: Group::Generic, ..Row::BASE };
@@ -60,33 +61,38 @@ pub const ROWS: &[Row] = &[
 
 fn rename(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     let (source, destination) = (ctx.args.get(1), ctx.args.get(2));
-    if ctx.space.look(source).is_none() {
+    if ctx.space.peek(source).is_none() {
         return Err(Failure::NO_SUCH_KEY);
     }
     if source == destination {
         ctx.reply.ok();
         return Ok(Effect::None);
     }
-    relocate(ctx, (ctx.space.db(), source), (ctx.space.db(), destination));
+    relocate(ctx, (ctx.space.db(), source), (ctx.space.db(), destination), ("rename_from", "rename_to"));
     ctx.reply.ok();
     Ok(Effect::Verbatim)
 }
 
 fn renamenx(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     let (source, destination) = (ctx.args.get(1), ctx.args.get(2));
-    if ctx.space.look(source).is_none() {
+    if ctx.space.peek(source).is_none() {
         return Err(Failure::NO_SUCH_KEY);
     }
     let is_free = source != destination && ctx.space.peek(destination).is_none();
     if is_free {
-        relocate(ctx, (ctx.space.db(), source), (ctx.space.db(), destination));
+        relocate(ctx, (ctx.space.db(), source), (ctx.space.db(), destination), ("rename_from", "rename_to"));
     }
     ctx.reply.int(i64::from(is_free));
     Ok(Effect::verbatim_if(is_free))
 }
 
-/// Moves an existing key, over whatever is at the destination.
-fn relocate(ctx: &mut Ctx<'_, '_>, from: (DbIndex, &[u8]), to: (DbIndex, &[u8])) {
+/// Moves an existing key, over whatever is at the destination. `events` are the names of what happens at either place.
+fn relocate(
+    ctx: &mut Ctx<'_, '_>,
+    from: (DbIndex, &[u8]),
+    to: (DbIndex, &[u8]),
+    events: (&'static str, &'static str),
+) {
     let Slot::Occupied(slot) = ctx.space.slot_in(from.0, from.1) else { return };
     let entry = slot.remove();
     clear(ctx, to.0, to.1);
@@ -94,6 +100,8 @@ fn relocate(ctx: &mut Ctx<'_, '_>, from: (DbIndex, &[u8]), to: (DbIndex, &[u8]))
     if let Slot::Vacant(slot) = ctx.space.slot_in(to.0, to.1) {
         slot.insert_renamed(entry, deadline);
     }
+    ctx.space.changes.notify(Classes::GENERIC, events.0, from.0, from.1);
+    ctx.space.changes.notify(Classes::GENERIC, events.1, to.0, to.1);
 }
 
 /// The database that an argument names.
@@ -144,6 +152,7 @@ fn copy_to(ctx: &mut Ctx<'_, '_>, source: &[u8], to: (DbIndex, &[u8]), replaces:
     if let Slot::Vacant(slot) = ctx.space.slot_in(to.0, to.1) {
         slot.insert_renamed(twin, deadline);
     }
+    ctx.space.changes.notify(Classes::GENERIC, "copy_to", to.0, to.1);
     true
 }
 
@@ -155,7 +164,7 @@ fn move_to(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     }
     let moves = ctx.space.peek(key).is_some() && ctx.space.peek_in(db, key).is_none();
     if moves {
-        relocate(ctx, (ctx.space.db(), key), (db, key));
+        relocate(ctx, (ctx.space.db(), key), (db, key), ("move_from", "move_to"));
     }
     ctx.reply.int(i64::from(moves));
     Ok(Effect::verbatim_if(moves))

@@ -6,6 +6,7 @@
 use crate::base::long_double::LongDouble;
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Row, Run, flags};
 use crate::commands::string::get_set::STRING;
+use crate::keyspace::notify::Classes;
 use crate::keyspace::space::Slot;
 use crate::types::Str;
 
@@ -87,6 +88,7 @@ fn add(ctx: &mut Ctx<'_, '_>, by: i64) -> Result<Effect, Failure> {
             sum
         }
     };
+    ctx.space.notify(Classes::STRING, "incrby", ctx.args.get(1));
     ctx.reply.int(sum);
     Ok(Effect::Verbatim)
 }
@@ -110,6 +112,7 @@ fn incrbyfloat(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
             slot.set_string(Str::Bytes(&text));
         }
     }
+    ctx.space.notify(Classes::STRING, "incrbyfloat", key);
     ctx.reply.bulk(&text);
     Ok(Effect::rewritten(&[b"SET", key, &text, b"KEEPTTL"]))
 }

@@ -7,6 +7,7 @@
 use crate::base::ids::UnixMs;
 use crate::commands::spec::{Args, Ctx, Effect, Failure, Flags, Group, Keys, Row, Run, flags};
 use crate::commands::string::options::{Condition, Of, Options, Ttl, Unit, deadline};
+use crate::keyspace::notify::Classes;
 use crate::keyspace::space::Slot;
 use crate::resp::reply::Reply;
 use crate::types::Str;
@@ -104,6 +105,7 @@ fn set(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
         return set_with_options(ctx);
     }
     ctx.space.put(ctx.args.get(1), Str::encode(ctx.args.get(2)), None);
+    ctx.space.notify(Classes::STRING, "set", ctx.args.get(1));
     ctx.reply.ok();
     Ok(Effect::Verbatim)
 }
@@ -131,6 +133,7 @@ fn set_with_options(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
             Slot::Occupied(mut slot) if options.ttl == Ttl::Keep => slot.set_string(value),
             Slot::Occupied(_) | Slot::Vacant(_) => ctx.space.put(key, value, deadline),
         }
+        notify_set(ctx, key, deadline);
     }
     if !options.get {
         if is_set { ctx.reply.ok() } else { ctx.reply.null() }
@@ -141,6 +144,13 @@ fn set_with_options(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
         (true, None) if options.get => without_get(&ctx.args),
         (true, None) => Effect::Verbatim,
     })
+}
+
+fn notify_set(ctx: &mut Ctx<'_, '_>, key: &[u8], deadline: Option<UnixMs>) {
+    ctx.space.notify(Classes::STRING, "set", key);
+    if deadline.is_some() {
+        ctx.space.notify(Classes::GENERIC, "expire", key);
+    }
 }
 
 /// The form in which a value with a deadline travels.
@@ -165,6 +175,9 @@ fn setnx(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
             true
         }
     };
+    if is_set {
+        notify_set(ctx, ctx.args.get(1), None);
+    }
     ctx.reply.int(i64::from(is_set));
     Ok(Effect::verbatim_if(is_set))
 }
@@ -182,6 +195,7 @@ fn set_for(ctx: &mut Ctx<'_, '_>, unit: Unit) -> Result<Effect, Failure> {
     let deadline = deadline(ctx, unit, 2)?;
     let (key, value) = (ctx.args.get(1), ctx.args.get(3));
     ctx.space.put(key, Str::encode(value), Some(deadline));
+    notify_set(ctx, key, Some(deadline));
     ctx.reply.ok();
     Ok(set_until(key, value, deadline))
 }
@@ -190,6 +204,7 @@ fn getset(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     reply_value(ctx)?;
     let (key, value) = (ctx.args.get(1), ctx.args.get(2));
     ctx.space.put(key, Str::encode(value), None);
+    notify_set(ctx, key, None);
     Ok(Effect::rewritten(&[b"SET", key, value]))
 }
 

@@ -6,6 +6,7 @@
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Row, Run, flags};
 use crate::commands::string::get_set::{STRING, bulk, reply_value};
 use crate::commands::string::options::{Of, Options, Ttl, Unit, deadline};
+use crate::keyspace::notify::Classes;
 use crate::keyspace::space::{Expiry, Slot};
 
 pub const ROWS: &[Row] = &[
@@ -35,7 +36,11 @@ pub const ROWS: &[Row] = &[
 fn getdel(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     reply_value(ctx)?;
     let key = ctx.args.get(1);
-    Ok(if ctx.space.delete(key) { Effect::rewritten(&[b"DEL", key]) } else { Effect::None })
+    if !ctx.space.delete(key) {
+        return Ok(Effect::None);
+    }
+    ctx.space.notify(Classes::GENERIC, "del", key);
+    Ok(Effect::rewritten(&[b"DEL", key]))
 }
 
 fn getex(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
@@ -62,6 +67,7 @@ fn persist(ctx: &mut Ctx<'_, '_>, key: &[u8]) -> Effect {
     if let Slot::Occupied(mut slot) = ctx.space.slot(key) {
         slot.set_deadline(None);
     }
+    ctx.space.notify(Classes::GENERIC, "persist", key);
     Effect::rewritten(&[b"PERSIST", key])
 }
 
@@ -71,11 +77,13 @@ fn expire(ctx: &mut Ctx<'_, '_>, key: &[u8], unit: Unit, at: usize) -> Result<Ef
     let is_over = deadline <= ctx.now() && ctx.space.around().expiry == Expiry::Delete;
     if is_over {
         ctx.space.delete(key);
+        ctx.space.notify(Classes::GENERIC, "del", key);
         return Ok(Effect::rewritten(&[b"DEL", key]));
     }
     if let Slot::Occupied(mut slot) = ctx.space.slot(key) {
         slot.set_deadline(Some(deadline));
     }
+    ctx.space.notify(Classes::GENERIC, "expire", key);
     let mut digits = itoa::Buffer::new();
     Ok(Effect::rewritten(&[b"PEXPIREAT", key, digits.format(deadline.0).as_bytes()]))
 }

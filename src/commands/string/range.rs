@@ -5,6 +5,7 @@
 
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Row, Run, flags};
 use crate::commands::string::get_set::STRING;
+use crate::keyspace::notify::Classes;
 use crate::keyspace::space::Slot;
 use crate::types::Str;
 
@@ -88,6 +89,7 @@ fn append(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
             old + added.len()
         }
     };
+    ctx.space.notify(Classes::STRING, "append", ctx.args.get(1));
     ctx.reply.int(len as i64);
     Ok(Effect::Verbatim)
 }
@@ -115,6 +117,9 @@ fn setrange(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
             if part.is_empty() { old } else { old.max(offset + part.len()) }
         }
     };
+    if !part.is_empty() {
+        ctx.space.notify(Classes::STRING, "setrange", ctx.args.get(1));
+    }
     ctx.reply.int(len as i64);
     Ok(Effect::verbatim_if(!part.is_empty()))
 }

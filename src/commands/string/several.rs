@@ -4,6 +4,7 @@
 
 use crate::commands::spec::{Args, Ctx, Effect, Failure, Flags, Keys, Row, Run, flags};
 use crate::commands::string::get_set::{STRING, bulk};
+use crate::keyspace::notify::Classes;
 use crate::types::Str;
 
 pub const ROWS: &[Row] = &[
@@ -83,6 +84,7 @@ fn check_pairs(ctx: &Ctx<'_, '_>) -> Result<(), Failure> {
 fn put_all(ctx: &mut Ctx<'_, '_>) {
     for (key, value) in pairs(&ctx.args) {
         ctx.space.put(key, Str::encode(value), None);
+        ctx.space.notify(Classes::STRING, "set", key);
     }
 }
 

@@ -146,7 +146,6 @@ pub(super) static ROWS: &[Row] = &[
         "50 99 99.9",
         "There are no latency histograms yet.",
     ),
-    Row::accepted("notify-keyspace-events", Kind::Events, "", "There are no keyspace events yet."),
     Row::accepted("busy-reply-threshold", LONG, "5000", "There are no scripts yet.")
         .aliases(&["lua-time-limit"]),
     // Memory.

@@ -3,8 +3,8 @@
 //! ```text
 //!   network      sockets, clients, limits            memory       limit, eviction, expiry
 //!   process      log, files, threads, hz             replication  both roles
-//!   security     passwords, dangerous abilities      accepted     understood, without effect
-//!   persistence  snapshots on disk            encodings    small forms of collections
+//!   security     passwords, dangerous abilities      watching     events, slow log, latency, tracking
+//!   persistence  snapshots on disk                   accepted     understood, without effect            encodings    small forms of collections
 //! ```
 //!
 //! To add a directive: a field in `fields.rs`, a row in the file of its topic, and `UPDATE_DOCS=1` for the tests,
@@ -17,6 +17,7 @@ mod persistence;
 mod process;
 mod replication;
 mod security;
+mod watching;
 
 use super::row::Row;
 
@@ -29,6 +30,7 @@ pub(super) static TOPICS: &[(&str, &[Row])] = &[
     ("Memory", memory::ROWS),
     ("Encodings of collections", encodings::ROWS),
     ("Replication", replication::ROWS),
+    ("Watching the server", watching::ROWS),
     ("Accepted, without effect", accepted::ROWS),
 ];
 

@@ -139,6 +139,13 @@ impl<'a> Changes<'a> {
         self.after(db, key, false);
     }
 
+    /// A read has found nothing.
+    #[inline]
+    pub(super) fn miss(&mut self, db: DbIndex, key: &[u8]) {
+        self.tally.misses += 1;
+        self.notify(Classes::KEY_MISS, "keymiss", db, key);
+    }
+
     /// Notes an event of `class`, if anybody may want it.
     #[inline]
     pub fn notify(&mut self, class: Classes, name: &'static str, db: DbIndex, key: &[u8]) {

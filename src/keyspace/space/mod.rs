@@ -235,9 +235,10 @@ impl<'a> Space<'a> {
     /// The entry of a key for a command that only reads: counts a hit or a miss and notes the access.
     #[inline]
     pub fn read(&mut self, key: &[u8]) -> Option<&Entry> {
-        let Located { guard, changes, found, .. } = self.locate(self.db, key);
+        let db = self.db;
+        let Located { guard, changes, found, .. } = self.locate(db, key);
         let Some(found) = found else {
-            changes.tally.misses += 1;
+            changes.miss(db, key);
             return None;
         };
         changes.tally.hits += 1;
@@ -248,9 +249,10 @@ impl<'a> Space<'a> {
 
     /// As `read`, without noting the access (EXISTS, TYPE, TTL).
     pub fn look(&mut self, key: &[u8]) -> Option<&Entry> {
-        let Located { guard, changes, found, .. } = self.locate(self.db, key);
+        let db = self.db;
+        let Located { guard, changes, found, .. } = self.locate(db, key);
         let Some(found) = found else {
-            changes.tally.misses += 1;
+            changes.miss(db, key);
             return None;
         };
         changes.tally.hits += 1;
@@ -339,13 +341,14 @@ impl<'a> Space<'a> {
     }
 
     fn note_read(&mut self, key: &[u8]) -> Option<BucketIndex> {
-        let Located { guard, changes, found, .. } = self.locate(self.db, key);
+        let db = self.db;
+        let Located { guard, changes, found, .. } = self.locate(db, key);
         match found {
             Some(found) => {
                 changes.tally.hits += 1;
                 guard.get_mut(found).set_clock(changes.around.clock);
             }
-            None => changes.tally.misses += 1,
+            None => changes.miss(db, key),
         }
         found
     }
