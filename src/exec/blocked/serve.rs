@@ -14,7 +14,7 @@ use crate::commands::spec::{Answer, Args, Awaited, Blocking, Ctx, Effect, Next, 
 use crate::exec::blocked::registry::Registry;
 use crate::exec::blocked::waiter::{WaitState, Waiter};
 use crate::exec::engine::Engine;
-use crate::exec::executor::{Executor, KeyHandler, fail, open};
+use crate::exec::executor::{Executor, KeyHandler, fail, open, publish_events};
 use crate::keyspace::space::Space;
 use crate::resp::reply::Reply;
 use crate::session::Session;
@@ -186,7 +186,7 @@ impl Executor {
         let effect = result.unwrap_or(Effect::None);
         // What clients of a writable replica do stays there; the link's stream is its primary's.
         let written = !self.is_link && self.stream.commit(waiter.db, &args, effect, &space.changes.expired);
- publish_events(&mut self.publisher, &mut space);
+        publish_events(&mut self.publisher, &mut space);
         if ended {
             self.engine.blocked.leave(waiter);
             waiter.finish();
