@@ -102,7 +102,7 @@ pub(super) fn write_flag_names(reply: &mut Reply, names: &[&str]) {
 fn legacy_range(row: &Row) -> (i64, i64, i64) {
     match row.keys {
         // What is no key is locked as one, but clients need not route by it.
-        Keys::None | Keys::Counted { .. } => (0, 0, 0),
+        Keys::None | Keys::Counted { .. } | Keys::Streams { .. } => (0, 0, 0),
         Keys::Range { first, last, step } => (first as i64, i64::from(last), step as i64),
         Keys::FirstAndCounted { .. } | Keys::FirstAndStored { .. } => (1, 1, 1),
         Keys::OtherDb { pair } => (1, if pair { 2 } else { 1 }, 1),
@@ -119,8 +119,13 @@ enum Begin {
 
 /// How the keys of one spec are found.
 enum FindKeys {
-    Range { last: i64, step: i64 },
+    Range {
+        last: i64,
+        step: i64,
+    },
     Counted,
+    /// The first half of what follows.
+    Streams,
 }
 
 fn write_key_specs(reply: &mut Reply, row: &Row) {
@@ -147,6 +152,7 @@ fn write_key_specs(reply: &mut Reply, row: &Row) {
         Keys::FirstAndStored { from } => {
             vec![(at(1), ONE), (Begin::Behind("STORE", from), ONE), (Begin::Behind("STOREDIST", from), ONE)]
         }
+        Keys::Streams { from } => vec![(Begin::Behind("STREAMS", from), FindKeys::Streams)],
     };
     reply.set(specs.len());
     for (number, (begin, find)) in specs.into_iter().enumerate() {
@@ -183,6 +189,9 @@ fn write_key_spec(reply: &mut Reply, notes: &str, access: &[&str], begin: Begin,
     match find {
         FindKeys::Range { last, step } => {
             write_search(reply, "range", &[("lastkey", last), ("keystep", step), ("limit", 0)]);
+        }
+        FindKeys::Streams => {
+            write_search(reply, "range", &[("lastkey", -1), ("keystep", 1), ("limit", 2)]);
         }
         FindKeys::Counted => {
             write_search(reply, "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)])

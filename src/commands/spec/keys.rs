@@ -23,6 +23,11 @@ pub fn positions(keys: Keys, args: &Args<'_>) -> Vec<usize> {
             let last = (from..args.len().saturating_sub(1)).rev().find(word);
             [1].into_iter().chain(last.map(|word| word + 1)).collect()
         }
+        Keys::Streams { .. } => {
+            let first = streams_at(args).map_or(args.len(), |at| at + 1);
+            let words = args.len() - first;
+            if words % 2 == 0 { (first..first + words / 2).collect() } else { Vec::new() }
+        }
         Keys::OtherDb { pair } => (1..if pair { 3 } else { 2 }).filter(|index| *index < args.len()).collect(),
     }
 }
@@ -35,6 +40,22 @@ fn counted(at: usize, args: &Args<'_>) -> Vec<usize> {
         return Vec::new();
     }
     (at + 1..=at + count as usize).collect()
+}
+
+/// Where the word STREAMS is in an XREAD or XREADGROUP that has at least one word behind it. Options before it are passed over
+/// with their values, so that a group called "streams" is not taken for it.
+pub fn streams_at(args: &Args<'_>) -> Option<usize> {
+    let mut at = 1;
+    while at + 1 < args.len() {
+        at += match args.get(at) {
+            word if word.eq_ignore_ascii_case(b"streams") => return Some(at),
+            word if word.eq_ignore_ascii_case(b"block") || word.eq_ignore_ascii_case(b"count") => 2,
+            word if word.eq_ignore_ascii_case(b"group") => 3,
+            word if word.eq_ignore_ascii_case(b"noack") => 1,
+            _ => return None,
+        };
+    }
+    None
 }
 
 /// Calls `found` with every (database, key) that has to be locked.
@@ -93,6 +114,13 @@ mod tests {
         check(Keys::FirstAndStored { from: 6 }, "georadius k 0 0 1 km", &[1]);
         check(Keys::FirstAndStored { from: 6 }, "georadius k 0 0 1 km asc store a storedist b", &[1, 10]);
         check(Keys::FirstAndStored { from: 6 }, "georadius k 0 0 1 km store", &[1]);
+        let streams = Keys::Streams { from: 1 };
+        check(streams, "xread streams a b 0 0", &[2, 3]);
+        check(streams, "xread count 5 block 0 STREAMS a $", &[6]);
+        check(streams, "xread streams a b 0", &[]);
+        check(streams, "xread streams", &[]);
+        check(streams, "xread what streams a 0", &[]);
+        check(streams, "xreadgroup group streams streams noack streams a >", &[6]);
     }
 
     #[test]

@@ -85,6 +85,10 @@ pub enum Keys {
     OtherDb {
         pair: bool,
     },
+    /// Behind the word STREAMS, which stands at `from` at the earliest: the first half of what follows it (XREAD).
+    Streams {
+        from: usize,
+    },
 }
 
 impl Keys {
@@ -101,7 +105,8 @@ impl Keys {
             | Keys::Counted { .. }
             | Keys::FirstAndCounted { .. }
             | Keys::FirstAndStored { .. }
-            | Keys::OtherDb { .. } => None,
+            | Keys::OtherDb { .. }
+            | Keys::Streams { .. } => None,
         }
     }
 
