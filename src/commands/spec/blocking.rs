@@ -63,13 +63,24 @@ pub struct Answer {
 #[derive(Default, Debug)]
 pub struct Blocking {
     is_allowed: bool,
+    is_again: bool,
     wish: Option<Box<Wish>>,
 }
 
 impl Blocking {
     /// For a run whose client can wait.
     pub fn allowed() -> Blocking {
-        Blocking { is_allowed: true, wish: None }
+        Blocking { is_allowed: true, ..Blocking::default() }
+    }
+
+    /// For the run of a command that has waited.
+    pub fn again() -> Blocking {
+        Blocking { is_again: true, ..Blocking::allowed() }
+    }
+
+    /// Has this command waited? Its keys may have gone meanwhile.
+    pub fn is_again(&self) -> bool {
+        self.is_again
     }
 
     /// What the handler waits for, if it called `Ctx::block`.

@@ -172,7 +172,7 @@ impl Executor {
                 config: &view.config,
                 full_name: waiter.command.full_name,
                 from_primary: false,
-                blocking: Blocking::allowed(),
+                blocking: Blocking::again(),
             };
             let effect = (waiter.handler)(&mut ctx);
             if ctx.blocking.take().is_none() {
