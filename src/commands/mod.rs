@@ -16,6 +16,7 @@ pub mod server;
 pub mod set;
 pub mod sorted_set;
 pub mod spec;
+pub mod stream;
 pub mod string;
 pub mod transactions;
 
@@ -70,6 +71,16 @@ pub const ALL: &[&[Row]] = &[
     sorted_set::range::ROWS,
     sorted_set::remove::ROWS,
     sorted_set::scan::ROWS,
+    stream::ack::ROWS,
+    stream::add::ROWS,
+    stream::claim::ROWS,
+    stream::delete::ROWS,
+    stream::group::ROWS,
+    stream::info::ROWS,
+    stream::range::ROWS,
+    stream::read::ROWS,
+    stream::read_group::ROWS,
+    stream::trim::ROWS,
     string::counter::ROWS,
     string::get_set::ROWS,
     string::getex::ROWS,

@@ -9,8 +9,9 @@
 //! printing gives the one canonical form.
 
 use std::fmt;
+use std::ops::Deref;
 
-use crate::base::number::{parse_u64, write_u64};
+use crate::base::number::parse_u64;
 
 /// Redis refuses longer ids without a look.
 const TEXT_LEN_MAX: usize = 127;
@@ -74,19 +75,42 @@ impl StreamId {
         StreamId { ms: (both >> 64) as u64, seq: both as u64 }
     }
 
-    /// Appends `ms-seq`.
-    #[inline]
-    pub fn write(self, out: &mut Vec<u8>) {
-        write_u64(out, self.ms);
-        out.push(b'-');
-        write_u64(out, self.seq);
-    }
-
     /// `ms-seq` as bytes.
-    pub fn text(self) -> Vec<u8> {
-        let mut text = Vec::with_capacity(24);
-        self.write(&mut text);
+    #[inline]
+    pub fn text(self) -> IdText {
+        let mut text = IdText { bytes: [0; ID_TEXT_MAX], len: 0 };
+        let mut digits = itoa::Buffer::new();
+        text.push(digits.format(self.ms).as_bytes());
+        text.push(b"-");
+        text.push(digits.format(self.seq).as_bytes());
         text
+    }
+}
+
+/// Two numbers of twenty digits and what is between them.
+const ID_TEXT_MAX: usize = 41;
+
+/// An id in its canonical form, without a heap block.
+#[derive(Clone, Copy)]
+pub struct IdText {
+    bytes: [u8; ID_TEXT_MAX],
+    len: usize,
+}
+
+impl IdText {
+    #[inline]
+    fn push(&mut self, part: &[u8]) {
+        self.bytes[self.len..self.len + part.len()].copy_from_slice(part);
+        self.len += part.len();
+    }
+}
+
+impl Deref for IdText {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 }
 
@@ -188,7 +212,8 @@ mod tests {
     fn bytes_and_text_come_back() {
         let id = StreamId::new(1_700_000_000_000, 42);
         assert_eq!(StreamId::from_bytes(id.to_bytes()), id);
-        assert_eq!(id.text(), b"1700000000000-42");
+        assert_eq!(&*id.text(), b"1700000000000-42");
+        assert_eq!(StreamId::MAX.text().len(), 41);
         assert_eq!(id.to_string(), "1700000000000-42");
         assert!(StreamId::new(1, u64::MAX).to_bytes() < StreamId::new(2, 0).to_bytes());
     }

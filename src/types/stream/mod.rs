@@ -16,7 +16,7 @@ pub mod range;
 pub mod rdb;
 
 pub use group::{Consumer, Group, Nack, Name};
-pub use id::{StreamId, WantedId};
+pub use id::{IdText, StreamId, WantedId};
 pub use log::{Keep, Limits, Log, Refusal, Trim};
 pub use node::Pairs;
 pub use range::{Entry, Range};
