@@ -26,7 +26,7 @@ pub fn positions(keys: Keys, args: &Args<'_>) -> Vec<usize> {
         Keys::Streams { .. } => {
             let first = streams_at(args).map_or(args.len(), |at| at + 1);
             let words = args.len() - first;
-            if words % 2 == 0 { (first..first + words / 2).collect() } else { Vec::new() }
+            if words.is_multiple_of(2) { (first..first + words / 2).collect() } else { Vec::new() }
         }
         Keys::OtherDb { pair } => (1..if pair { 3 } else { 2 }).filter(|index| *index < args.len()).collect(),
     }

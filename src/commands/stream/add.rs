@@ -29,7 +29,7 @@ fn xadd(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     let options = Options::parse(ctx, true)?;
     let first_word = options.id_at + 1;
     let words = ctx.args.len().saturating_sub(first_word);
-    if words < 2 || words % 2 == 1 {
+    if words < 2 || !words.is_multiple_of(2) {
         return Err(Failure::wrong_arity(ctx.full_name));
     }
     if options.id == Some(WantedId::Exact(StreamId::MIN)) {

@@ -59,7 +59,7 @@ impl<'c> Read<'c> {
                 at += 1;
             } else if args.is(at, "streams") && more > 0 {
                 debug_assert_eq!(streams_at(&args), Some(at));
-                if more % 2 != 0 {
+                if !more.is_multiple_of(2) {
                     return Err(unbalanced(is_grouped));
                 }
                 (read.keys_at, read.streams) = (at + 1, more / 2);
