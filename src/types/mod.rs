@@ -16,6 +16,7 @@ pub mod hyperloglog;
 pub mod index;
 pub mod list;
 pub mod rdb;
+pub mod scan;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;

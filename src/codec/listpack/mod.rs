@@ -244,6 +244,12 @@ impl Listpack {
         None
     }
 
+    /// Are these elements distinct: the first, and those after `skip` others each (1 for the fields of a hash)? For what
+    /// comes from outside.
+    pub fn are_distinct(&self, skip: usize) -> bool {
+        validate::are_distinct(self, skip)
+    }
+
     pub fn iter(&self) -> Iter<'_> {
         Iter::new(self.as_bytes(), HEADER_BYTES)
     }

@@ -121,6 +121,17 @@ fn a_field_is_found_among_fields_only() {
 }
 
 #[test]
+fn equal_elements_are_noticed_in_small_and_large_listpacks() {
+    for len in [0, 1, 2, 24, 25, 100] {
+        let mut texts: Vec<String> = (0..len).flat_map(|n| [n.to_string(), "same".into()]).collect();
+        assert!(Listpack::from_iter(&texts).are_distinct(1), "{len}");
+        assert_eq!(Listpack::from_iter(&texts).are_distinct(0), len < 2, "{len}");
+        texts.extend(["0".to_owned(), "same".to_owned()]);
+        assert_eq!(Listpack::from_iter(&texts).are_distinct(1), len == 0, "{len}");
+    }
+}
+
+#[test]
 fn bytes_that_lie_are_refused() {
     #[track_caller]
     fn check(bytes: &[u8], want: Invalid) {

@@ -6,8 +6,9 @@
 
 use std::fmt;
 
+use crate::base::hash::hash_key;
 use crate::codec::listpack::element::{END, backlen, checked_len};
-use crate::codec::listpack::{COUNT_UNKNOWN, EMPTY_BYTES, HEADER_BYTES};
+use crate::codec::listpack::{COUNT_UNKNOWN, EMPTY_BYTES, HEADER_BYTES, Listpack, Pos};
 
 /// Why bytes are no listpack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,4 +87,32 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), Invalid> {
         return Err(Invalid::WrongCount);
     }
     Ok(())
+}
+
+/// Up to so many elements are compared each with each; more are told apart by their hashes.
+const COMPARED_MAX: usize = 24;
+
+/// Are these elements distinct: the first, and those after `skip` others each (1 for the fields of a hash)?
+pub(super) fn are_distinct(listpack: &Listpack, skip: usize) -> bool {
+    let step = skip + 1;
+    if listpack.len() > COMPARED_MAX * step {
+        let mut digits = itoa::Buffer::new();
+        let mut hashes: Vec<u64> =
+            listpack.iter().step_by(step).map(|item| hash_key(item.bytes(&mut digits))).collect();
+        hashes.sort_unstable();
+        if hashes.windows(2).all(|pair| pair[0] != pair[1]) {
+            return true;
+        }
+        // Equal elements, or one chance in billions.
+    }
+    let after = |pos: Pos| (0..step).try_fold(pos, |pos, _| listpack.next(pos));
+    let mut pos = listpack.first();
+    while let Some(at) = pos {
+        pos = after(at);
+        let mut digits = itoa::Buffer::new();
+        if pos.is_some_and(|next| listpack.find(listpack.get(at).bytes(&mut digits), next, skip).is_some()) {
+            return false;
+        }
+    }
+    true
 }

@@ -1,0 +1,202 @@
+//! The large form of a hash: its fields in a vector, in no particular order, and an index of their hashes.
+//!
+//! ```text
+//!  fields:  | a | b | c | d |      remove b:  | a | d | c |       the last field takes the free place
+//! ```
+//!
+//! A field at random is a position at random. HSCAN walks the positions from the last to the first (`types::scan`). Fields
+//! with a deadline are counted, and a lower bound of their deadlines tells when it is worth looking for those that are due.
+//! Always: the index and the vector hold the same fields, each once. Nothing here expires by itself.
+
+use crate::base::alloc::size_class;
+use crate::base::hash::hash_key;
+use crate::base::ids::UnixMs;
+use crate::types::hash::field::Field;
+use crate::types::index::Index;
+
+/// Fields that a vector makes room for at least.
+const ROOM_MIN: usize = 16;
+
+/// Fields and where they are.
+#[derive(Clone, Debug)]
+pub struct Table {
+    fields: Vec<Field>,
+    index: Index,
+    /// Fields with a deadline.
+    timed: usize,
+    /// No field is due before this; `i64::MAX` if none has a deadline.
+    next_due: i64,
+}
+
+impl Default for Table {
+    fn default() -> Table {
+        Table::with_capacity(0)
+    }
+}
+
+impl Table {
+    pub fn with_capacity(len: usize) -> Table {
+        Table {
+            fields: Vec::with_capacity(len),
+            index: Index::with_capacity(len),
+            timed: 0,
+            next_due: i64::MAX,
+        }
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Fields with a deadline.
+    pub fn timed(&self) -> usize {
+        self.timed
+    }
+
+    /// A lower bound of the deadlines, if there are any.
+    pub fn next_due(&self) -> Option<UnixMs> {
+        (self.timed > 0).then_some(UnixMs(self.next_due))
+    }
+
+    /// Slots of the index, for DEBUG HTSTATS.
+    pub fn slots(&self) -> usize {
+        self.index.slots()
+    }
+
+    /// Bytes of heap behind the table's own.
+    pub fn heap_bytes(&self) -> usize {
+        let places = match self.fields.capacity() {
+            0 => 0,
+            capacity => size_class(capacity * size_of::<Field>()),
+        };
+        self.index.heap_bytes() + places + self.fields.iter().map(Field::heap_bytes).sum::<usize>()
+    }
+
+    #[inline]
+    fn position(&self, hash: u64, name: &[u8]) -> Option<usize> {
+        let place = self.index.find(hash, |at| self.fields[at].name() == name)?;
+        Some(self.index.position(place))
+    }
+
+    #[inline]
+    pub fn get(&self, name: &[u8]) -> Option<&Field> {
+        self.position(hash_key(name), name).map(|at| &self.fields[at])
+    }
+
+    /// All fields, by position.
+    #[inline]
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// Gives a field a value, making it if need be; true if it was made. `change` sees a field that exists already, before
+    /// its value changes, and says what its deadline shall be.
+    #[inline]
+    pub fn set(&mut self, name: &[u8], value: &[u8], change: impl FnOnce(&Field) -> Option<UnixMs>) -> bool {
+        let hash = hash_key(name);
+        match self.position(hash, name) {
+            Some(at) => {
+                let deadline = change(&self.fields[at]);
+                if self.timed > 0 {
+                    self.set_deadline_at(at, deadline);
+                }
+                self.fields[at].set_value(value);
+                false
+            }
+            None => {
+                self.add(hash, Field::new(name, value, None));
+                true
+            }
+        }
+    }
+
+    /// Adds a field whose name is not in the table.
+    fn add(&mut self, hash: u64, field: Field) {
+        if self.fields.len() == self.fields.capacity() {
+            // Half as much again: doubling would leave a quarter of the memory of a growing hash unused on average.
+            self.fields.reserve_exact((self.fields.len() / 2).max(ROOM_MIN));
+        }
+        if let Some(deadline) = field.deadline() {
+            self.timed += 1;
+            self.next_due = self.next_due.min(deadline.0);
+        }
+        self.index.insert(hash, self.fields.len());
+        self.fields.push(field);
+    }
+
+    /// Adds a field as a decoder has read it; false if its name is there already.
+    pub fn insert(&mut self, name: &[u8], value: &[u8], deadline: Option<UnixMs>) -> bool {
+        let hash = hash_key(name);
+        let is_new = self.position(hash, name).is_none();
+        if is_new {
+            self.add(hash, Field::new(name, value, deadline));
+        }
+        is_new
+    }
+
+    /// Sets or clears the deadline of a field; false if there is no such field.
+    pub fn set_deadline(&mut self, name: &[u8], deadline: Option<UnixMs>) -> bool {
+        let position = self.position(hash_key(name), name);
+        if let Some(at) = position {
+            self.set_deadline_at(at, deadline);
+        }
+        position.is_some()
+    }
+
+    fn set_deadline_at(&mut self, at: usize, deadline: Option<UnixMs>) {
+        self.timed -= usize::from(self.fields[at].deadline().is_some());
+        self.timed += usize::from(deadline.is_some());
+        self.fields[at].set_deadline(deadline);
+        match deadline {
+            Some(deadline) => self.next_due = self.next_due.min(deadline.0),
+            None if self.timed == 0 => self.next_due = i64::MAX,
+            None => {}
+        }
+    }
+
+    /// Takes a field out, and hands it over.
+    #[inline]
+    pub fn remove(&mut self, name: &[u8]) -> Option<Field> {
+        let place = self.index.find(hash_key(name), |at| self.fields[at].name() == name)?;
+        let at = self.index.position(place);
+        self.index.remove(place);
+        let field = self.fields.swap_remove(at);
+        if let Some(moved) = self.fields.get(at) {
+            self.index.relocate(hash_key(moved.name()), self.fields.len(), at);
+        }
+        if self.fields.len() > ROOM_MIN && self.fields.len() * 4 < self.fields.capacity() {
+            self.fields.shrink_to(self.fields.len() * 2);
+        }
+        if field.deadline().is_some() {
+            self.timed -= 1;
+            if self.timed == 0 {
+                self.next_due = i64::MAX;
+            }
+        }
+        Some(field)
+    }
+
+    /// Takes out up to `max` fields that are past their deadline, and gives back their names.
+    pub fn take_due(&mut self, now: UnixMs, max: usize) -> Vec<Vec<u8>> {
+        if self.timed == 0 || self.next_due >= now.0 {
+            return Vec::new();
+        }
+        let mut next = i64::MAX;
+        let mut due = Vec::new();
+        for field in &self.fields {
+            match field.deadline() {
+                Some(deadline) if deadline < now && due.len() < max => due.push(field.name().to_vec()),
+                Some(deadline) => next = next.min(deadline.0),
+                None => {}
+            }
+        }
+        due.iter().for_each(|name| drop(self.remove(name)));
+        self.next_due = next;
+        due
+    }
+}
