@@ -8,6 +8,7 @@ pub mod connection;
 pub mod generic;
 #[cfg(test)]
 pub mod harness;
+pub mod hash;
 pub mod hyperloglog;
 pub mod list;
 pub mod pubsub;
@@ -38,6 +39,14 @@ pub const ALL: &[&[Row]] = &[
     generic::rename::ROWS,
     generic::scan::ROWS,
     generic::ttl::ROWS,
+    hash::counter::ROWS,
+    hash::expire::ROWS,
+    hash::random::ROWS,
+    hash::read::ROWS,
+    hash::scan::ROWS,
+    hash::timed::ROWS,
+    hash::ttl::ROWS,
+    hash::write::ROWS,
     hyperloglog::debug::ROWS,
     hyperloglog::sketch::ROWS,
     list::change::ROWS,

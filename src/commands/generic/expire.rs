@@ -3,8 +3,10 @@
 //! Called through their rows. Always: the stream gets an absolute time in milliseconds, and a key whose new deadline
 //! has already passed is deleted at once on a primary.
 
+use std::ops::Range;
+
 use crate::base::ids::UnixMs;
-use crate::commands::spec::{Ctx, Effect, Failure, Flags, Group, Keys, Row, Run, flags};
+use crate::commands::spec::{Args, Ctx, Effect, Failure, Flags, Group, Keys, Row, Run, flags};
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::Slot;
 
@@ -65,7 +67,7 @@ enum Unit {
 
 /// NX, XX, GT, LT.
 #[derive(Default, Clone, Copy)]
-struct Conditions {
+pub(in crate::commands) struct Conditions {
     nx: bool,
     xx: bool,
     gt: bool,
@@ -73,16 +75,17 @@ struct Conditions {
 }
 
 impl Conditions {
-    fn parse(ctx: &Ctx<'_, '_>) -> Result<Conditions, Failure> {
+    /// Reads the arguments in `range`.
+    pub fn parse(args: &Args<'_>, range: Range<usize>) -> Result<Conditions, Failure> {
         let mut conditions = Conditions::default();
-        for at in 3..ctx.args.len() {
-            match ctx.args.get(at).to_ascii_lowercase().as_slice() {
+        for at in range {
+            match args.get(at).to_ascii_lowercase().as_slice() {
                 b"nx" => conditions.nx = true,
                 b"xx" => conditions.xx = true,
                 b"gt" => conditions.gt = true,
                 b"lt" => conditions.lt = true,
                 _ => {
-                    let option = String::from_utf8_lossy(ctx.args.get(at)).into_owned();
+                    let option = String::from_utf8_lossy(args.get(at)).into_owned();
                     return Err(Failure::new(format!("ERR Unsupported option {option}")));
                 }
             }
@@ -97,7 +100,7 @@ impl Conditions {
     }
 
     /// No deadline counts as one infinitely far away.
-    fn allow(self, new: UnixMs, current: Option<UnixMs>) -> bool {
+    pub fn allow(self, new: UnixMs, current: Option<UnixMs>) -> bool {
         !(self.nx && current.is_some()
             || self.xx && current.is_none()
             || self.gt && current.is_none_or(|current| new <= current)
@@ -131,7 +134,7 @@ fn absolute(number: i64, unit: Unit, base: i64) -> Option<UnixMs> {
 }
 
 fn set_deadline(ctx: &mut Ctx<'_, '_>, unit: Unit, base: i64) -> Result<Effect, Failure> {
-    let conditions = Conditions::parse(ctx)?;
+    let conditions = Conditions::parse(&ctx.args, 3..ctx.args.len())?;
     let number = ctx.args.int(2)?;
     let at = absolute(number, unit, base).ok_or_else(|| Failure::invalid_expire(ctx.full_name))?;
     let now = ctx.now();
