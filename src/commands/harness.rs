@@ -167,7 +167,8 @@ impl Harness {
             expiry: self.expiry,
         };
         let mut space = match command.row.run {
-            Run::Keyed(_) => {
+            Run::Far { reach, .. } if reach(&args) => Space::whole(&keyspace, self.session.db, around),
+            Run::Keyed(_) | Run::Far { .. } => {
                 let mut shards: Vec<ShardRef> = Vec::new();
                 keys::each(command.row.keys, &args, self.session.db, keyspace.databases(), |db, key| {
                     shards.push(Space::shard_ref(&keyspace, db, key));
@@ -203,7 +204,7 @@ impl Harness {
             next: Next::Continue,
         };
         let result = match command.row.run {
-            Run::Keyed(handler) | Run::Walk(handler) => handler(&mut ctx),
+            Run::Keyed(handler) | Run::Far { handler, .. } | Run::Walk(handler) => handler(&mut ctx),
             Run::Whole(handler) => handler(&mut ctx, &mut control),
             Run::Control(handler) => {
                 control.reply = ctx.reply;

@@ -38,6 +38,7 @@ pub const ALL: &[&[Row]] = &[
     generic::object::ROWS,
     generic::rename::ROWS,
     generic::scan::ROWS,
+    generic::sort::ROWS,
     generic::ttl::ROWS,
     hash::counter::ROWS,
     hash::expire::ROWS,

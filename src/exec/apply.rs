@@ -34,6 +34,7 @@ impl Placed<'_> {
     pub fn needs_whole(&self) -> bool {
         match self.command.row.run {
             Run::Keyed(_) => false,
+            Run::Far { reach, .. } => reach(&self.args),
             Run::Walk(_) | Run::Whole(_) | Run::Control(_) | Run::Exec | Run::Watch | Run::Container => true,
         }
     }
@@ -116,7 +117,7 @@ impl Executor {
         let mut space = Space::many(keyspace, first.db, shards, around);
         let mut result = Ok(());
         for (index, placed) in unit.iter().enumerate() {
-            let Run::Keyed(handler) = placed.command.row.run else {
+            let (Run::Keyed(handler) | Run::Far { handler, .. }) = placed.command.row.run else {
                 unreachable!("a unit with such a command needs the world to stand still")
             };
             space.select(placed.db);
@@ -186,7 +187,9 @@ impl Executor {
         reply: &mut Reply,
     ) -> Result<(), Failure> {
         match placed.command.row.run {
-            Run::Keyed(handler) => self.apply(placed.db, placed.command, handler, placed.args, None, reply),
+            Run::Keyed(handler) | Run::Far { handler, .. } => {
+                self.apply(placed.db, placed.command, handler, placed.args, None, reply)
+            }
             Run::Whole(handler) => {
                 session.db = placed.db;
                 let (_, dirty) = self.whole_effect(session, placed.command, handler, placed.args, reply)?;

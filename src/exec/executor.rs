@@ -293,6 +293,14 @@ impl Executor {
                 self.keyed(session, command, handler, args, hash, reply);
                 Next::Continue
             }
+            Run::Far { reach, handler } => {
+                if reach(&args) {
+                    self.stand_still(|executor| executor.keyed(session, command, handler, args, hash, reply));
+                } else {
+                    self.keyed(session, command, handler, args, hash, reply);
+                }
+                Next::Continue
+            }
             Run::Walk(handler) => {
                 self.walk(session, command, handler, args, reply);
                 Next::Continue
@@ -580,6 +588,12 @@ pub(super) fn open<'v>(
             Space::one(&view.keyspace, db, args.get(first), hash, around)
         }
         (_, spec) => {
+            if let Run::Far { reach, .. } = command.row.run
+                && reach(args)
+            {
+                // The caller has made the world stand still.
+                return Space::whole(&view.keyspace, db, around);
+            }
             let mut shards: Vec<ShardRef> = Vec::with_capacity(args.len());
             keys::each(spec, args, db, view.keyspace.databases(), |db, key| {
                 shards.push(Space::shard_ref(&view.keyspace, db, key));

@@ -100,6 +100,7 @@ pub(super) fn exec(executor: &mut Executor, session: &mut Session, reply: &mut R
     }
     let needs_whole = |queued: &Queued| match command_of(queued).row.run {
         Run::Keyed(_) => false,
+        Run::Far { reach, .. } => reach(&Args::owned(&queued.words)),
         Run::Walk(_) | Run::Whole(_) => true,
         Run::Control(_) => command_of(queued).row.flags.has(Flags::ADMIN),
         Run::Exec | Run::Watch | Run::Container => unreachable!("never queued"),
@@ -251,7 +252,7 @@ fn run_one(
     executor.counters.called(command.id, 0);
     let mark = reply.len();
     let result = match command.row.run {
-        Run::Keyed(handler) | Run::Walk(handler) => {
+        Run::Keyed(handler) | Run::Far { handler, .. } | Run::Walk(handler) => {
             let mut ctx = Ctx {
                 args,
                 reply,

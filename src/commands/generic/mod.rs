@@ -9,6 +9,7 @@ pub mod keys;
 pub mod object;
 pub mod rename;
 pub mod scan;
+pub mod sort;
 pub mod ttl;
 #[cfg(test)]
 mod events_tests;

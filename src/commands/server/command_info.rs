@@ -104,7 +104,7 @@ fn legacy_range(row: &Row) -> (i64, i64, i64) {
         // What is no key is locked as one, but clients need not route by it.
         Keys::None | Keys::Counted { .. } | Keys::Streams { .. } => (0, 0, 0),
         Keys::Range { first, last, step } => (first as i64, i64::from(last), step as i64),
-        Keys::FirstAndCounted { .. } | Keys::FirstAndStored { .. } => (1, 1, 1),
+        Keys::FirstAndCounted { .. } | Keys::FirstAndStored { .. } | Keys::Sort { .. } => (1, 1, 1),
         Keys::OtherDb { pair } => (1, if pair { 2 } else { 1 }, 1),
     }
 }
@@ -115,6 +115,8 @@ enum Begin {
     Index(usize),
     /// Behind a word that stands at this index or later.
     Behind(&'static str, usize),
+    /// Somewhere: the data or the order of options decide. For what reason is told to people.
+    Unknown(&'static str),
 }
 
 /// How the keys of one spec are found.
@@ -126,7 +128,14 @@ enum FindKeys {
     Counted,
     /// The first half of what follows.
     Streams,
+    Unknown,
 }
+
+/// What BY and GET of SORT refer to, and where its STORE stands.
+const SORT_PATTERNS: (Begin, FindKeys) =
+    (Begin::Unknown("keys that BY and GET make of the sorted elements"), FindKeys::Unknown);
+const SORT_STORE: (Begin, FindKeys) =
+    (Begin::Unknown("the destination behind STORE, which may stand anywhere"), FindKeys::Unknown);
 
 fn write_key_specs(reply: &mut Reply, row: &Row) {
     const ONE: FindKeys = FindKeys::Range { last: 0, step: 1 };
@@ -149,6 +158,8 @@ fn write_key_specs(reply: &mut Reply, row: &Row) {
         }
         Keys::Counted { at: count } => vec![(at(count), FindKeys::Counted)],
         Keys::FirstAndCounted { at: count } => vec![(at(1), ONE), (at(count), FindKeys::Counted)],
+        Keys::Sort { stores: false } => vec![pair, SORT_PATTERNS],
+        Keys::Sort { stores: true } => vec![pair, SORT_PATTERNS, SORT_STORE],
         Keys::FirstAndStored { from } => {
             vec![(at(1), ONE), (Begin::Behind("STORE", from), ONE), (Begin::Behind("STOREDIST", from), ONE)]
         }
@@ -156,8 +167,13 @@ fn write_key_specs(reply: &mut Reply, row: &Row) {
     };
     reply.set(specs.len());
     for (number, (begin, find)) in specs.into_iter().enumerate() {
-        let access = if number == 0 { row.access } else { row.second_access };
-        let notes = if number == 0 { row.key_notes } else { "" };
+        let is_first = number == 0 || (number == 1 && matches!(row.keys, Keys::Sort { .. }));
+        let access = if is_first { row.access } else { row.second_access };
+        let notes = match begin {
+            Begin::Unknown(reason) => reason,
+            Begin::Index(_) | Begin::Behind(..) if number == 0 => row.key_notes,
+            Begin::Index(_) | Begin::Behind(..) => "",
+        };
         write_key_spec(reply, notes, access, begin, find);
     }
 }
@@ -184,6 +200,7 @@ fn write_key_spec(reply: &mut Reply, notes: &str, access: &[&str], begin: Begin,
             reply.bulk(b"startfrom");
             reply.int(from as i64);
         }
+        Begin::Unknown(_) => write_search(reply, "unknown", &[]),
     }
     reply.bulk(b"find_keys");
     match find {
@@ -196,6 +213,7 @@ fn write_key_spec(reply: &mut Reply, notes: &str, access: &[&str], begin: Begin,
         FindKeys::Counted => {
             write_search(reply, "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)])
         }
+        FindKeys::Unknown => write_search(reply, "unknown", &[]),
     }
 }
 

@@ -28,8 +28,27 @@ pub fn positions(keys: Keys, args: &Args<'_>) -> Vec<usize> {
             let words = args.len() - first;
             if words.is_multiple_of(2) { (first..first + words / 2).collect() } else { Vec::new() }
         }
+        Keys::Sort { stores } => [1].into_iter().chain(stores.then(|| sort_store(args)).flatten()).collect(),
         Keys::OtherDb { pair } => (1..if pair { 3 } else { 2 }).filter(|index| *index < args.len()).collect(),
     }
+}
+
+/// The destination that SORT's options name: the last one.
+fn sort_store(args: &Args<'_>) -> Option<usize> {
+    let (mut at, mut found) = (2, None);
+    while at < args.len() {
+        at += if args.is(at, "limit") {
+            3
+        } else if args.is(at, "by") || args.is(at, "get") {
+            2
+        } else if args.is(at, "store") && at + 1 < args.len() {
+            found = Some(at + 1);
+            2
+        } else {
+            1
+        };
+    }
+    found
 }
 
 /// The keys behind the count at `at`, if it is one that fits.
@@ -121,6 +140,10 @@ mod tests {
         check(streams, "xread streams", &[]);
         check(streams, "xread what streams a 0", &[]);
         check(streams, "xreadgroup group streams streams noack streams a >", &[6]);
+        let sort = Keys::Sort { stores: true };
+        check(sort, "sort k by store store a get store store b limit store 1", &[1, 9]);
+        check(sort, "sort k desc store", &[1]);
+        check(Keys::Sort { stores: false }, "sort_ro k store d", &[1]);
     }
 
     #[test]

@@ -80,6 +80,10 @@ pub enum Keys {
     FirstAndStored {
         from: usize,
     },
+    /// A key in front, and, of a SORT that `stores`, the destination among its options.
+    Sort {
+        stores: bool,
+    },
     /// The key at `first` (and the next one if `pair`), and possibly the same key in another database, named
     /// by the arguments: MOVE, COPY. See `commands::spec::keys`.
     OtherDb {
@@ -106,7 +110,8 @@ impl Keys {
             | Keys::FirstAndCounted { .. }
             | Keys::FirstAndStored { .. }
             | Keys::OtherDb { .. }
-            | Keys::Streams { .. } => None,
+            | Keys::Streams { .. }
+            | Keys::Sort { .. } => None,
         }
     }
 
@@ -180,6 +185,9 @@ pub type WholeHandler = fn(&mut Ctx<'_, '_>, &mut Control<'_>) -> Result<Effect,
 pub enum Run {
     /// On its own keys, whose shards are locked.
     Keyed(fn(&mut Ctx<'_, '_>) -> Result<Effect, Failure>),
+    /// On its own keys, unless the arguments `reach` others, which only the data names (SORT with BY or GET): then on the whole
+    /// keyspace, while all other threads stand still.
+    Far { reach: fn(&Args<'_>) -> bool, handler: fn(&mut Ctx<'_, '_>) -> Result<Effect, Failure> },
     /// On any keys, without a lock held at the start: walks shard by shard (KEYS, SCAN, DBSIZE, RANDOMKEY).
     Walk(fn(&mut Ctx<'_, '_>) -> Result<Effect, Failure>),
     /// On the whole keyspace while all other threads stand still (FLUSHALL, SWAPDB).

@@ -486,7 +486,7 @@ fn classify(args: &Args<'_>, is_inline: bool, databases: usize) -> Result<Verb, 
         return Err(ApplyError::Arity(command.full_name));
     }
     match command.row.run {
-        Run::Keyed(_) | Run::Whole(_) => Ok(Verb::Data(command)),
+        Run::Keyed(_) | Run::Far { .. } | Run::Whole(_) => Ok(Verb::Data(command)),
         Run::Walk(_) | Run::Control(_) | Run::Exec | Run::Watch | Run::Container => {
             Err(ApplyError::Misplaced(command.full_name.to_owned()))
         }
