@@ -141,6 +141,10 @@ fn decode_node(
     let master = StreamId::from_bytes(master);
     let listpack = Listpack::from_bytes(&read_bytes(source)?)
         .map_err(|_| RdbError::Corrupt("a stream's node is no listpack"))?;
+    // The map finds the node of an id by its master id, so what came before must be below it.
+    if newest.is_some_and(|newest| master <= newest) {
+        return Err(RdbError::Corrupt("the nodes of a stream are out of order"));
+    }
     let count = node::check(&listpack, master, |id| {
         if id == StreamId::MIN || id < master || newest.is_some_and(|newest| id <= newest) {
             return Err("the entries of a stream are out of order");
