@@ -1,4 +1,4 @@
-//! Active expiry: deletes keys whose deadline has passed although nobody asks for them.
+//! Active expiry: deletes keys, and takes out fields of hashes, whose deadline has passed although nobody asks for them.
 //!
 //! ```text
 //!  every shard's lower bound of deadlines (one word each)  --due?-->  look through that shard  -->  delete, commit
@@ -61,16 +61,43 @@ impl ActiveExpiry {
             let db = DbIndex(number as u16);
             let shards = self.executor.view().keyspace.db(db).shard_count();
             for shard in start..shards {
-                if self.executor.view().keyspace.db(db).side(shard).next_due() >= self.executor.now() {
-                    continue;
-                }
-                if !self.expire_shard(db, shard, until) {
+                let (side, now) = (self.executor.view().keyspace.db(db).side(shard), self.executor.now());
+                let (keys, elements) = (side.next_due() < now, side.elements_due() < now);
+                let in_time = (!keys || self.expire_shard(db, shard, until))
+                    && (!elements || self.expire_elements(db, shard, until));
+                if !in_time {
                     self.next = (number, shard);
                     return Round::OutOfTime;
                 }
             }
         }
         Round::Complete
+    }
+
+    /// Takes out what is due within the values of one shard. False if time ran out.
+    fn expire_elements(&mut self, db: DbIndex, shard: usize, until: Instant) -> bool {
+        for key in self.keys_with_due_elements(db, shard) {
+            loop {
+                self.executor.begin_batch();
+                let goes_on = self.executor.expire_fields(db, &key);
+                self.executor.end_batch();
+                self.executor.checkpoint();
+                let view = self.executor.view();
+                if Instant::now() >= until || view.is_replica || view.is_stopping {
+                    return false;
+                }
+                if !goes_on {
+                    break;
+                }
+            }
+        }
+        true
+    }
+
+    fn keys_with_due_elements(&self, db: DbIndex, shard: usize) -> Vec<Vec<u8>> {
+        let mut guard: ShardGuard<'_> = self.executor.view().keyspace.db(db).lock(shard);
+        let due = guard.elements_due(self.executor.now());
+        due.into_iter().map(|at| guard.get(at).key().to_vec()).collect()
     }
 
     /// Deletes what is due in one shard. False if time ran out.

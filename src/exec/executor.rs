@@ -16,6 +16,7 @@ use crate::base::clock;
 use crate::base::hash::hash_key;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
+use crate::commands::hash::expire::{DUE_FIELDS_MAX, take_due_fields};
 use crate::commands::spec::table::{Command, CommandId};
 use crate::commands::spec::{Args, Blocking, Control, Ctx, Effect, Failure, Flags, Keys, Next, Run, keys};
 use crate::exec::barrier::Participant;
@@ -388,6 +389,21 @@ impl Executor {
         drop(space);
         self.tally(tally);
         self.serve(ready);
+    }
+
+    /// Takes fields of a hash out that are past their deadline, as many as go into one HDEL. True if there may be more.
+    pub(super) fn expire_fields(&mut self, db: DbIndex, key: &[u8]) -> bool {
+        let around =
+            Surroundings { expiry: Expiry::Delete, ..Self::surroundings(&self.view, &self.engine, self.now) };
+        let mut space = Space::one(&self.view.keyspace, db, key, hash_key(key), around);
+        let (effect, removed) = take_due_fields(&mut space, key);
+        self.stream.commit(db, &Args::borrowed(&[], None), effect, &space.changes.expired);
+        publish_events(&mut self.publisher, &mut space);
+        let tally = space.changes.tally;
+        drop(space);
+        self.tally(tally);
+        self.counters.add(Count::ExpiredFields, removed as u64);
+        removed == DUE_FIELDS_MAX
     }
 
     /// Adds what a command has counted to the statistics.

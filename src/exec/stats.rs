@@ -19,6 +19,8 @@ pub enum Count {
     Misses,
     /// Keys deleted because their deadline had passed.
     Expired,
+    /// Fields of hashes taken out because their deadline had passed.
+    ExpiredFields,
     /// Changes of the data set.
     Dirty,
     ConnectionsAccepted,

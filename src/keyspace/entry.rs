@@ -466,6 +466,12 @@ impl Entry {
         each_collection!(self.value(), _string => false, collection => vanishes(collection))
     }
 
+    /// No element of the value has to be taken out for its own deadline before this (`Collection::next_due`).
+    #[inline]
+    pub fn elements_due(&self) -> Option<UnixMs> {
+        each_collection!(self.value(), _string => None, collection => collection.next_due())
+    }
+
     pub fn encoding(&self) -> Encoding {
         each_collection!(self.value(),
             string => match string {

@@ -35,11 +35,13 @@ pub struct Side {
     layout: AtomicU32,
     /// No entry of this shard expires before this; `i64::MAX` when none has a deadline.
     next_due: AtomicI64,
+    /// No element of a value in this shard expires before this; `i64::MAX` when none has a deadline of its own.
+    elements_due: AtomicI64,
 }
 
 impl Side {
     pub(super) fn new() -> Side {
-        Side { next_due: AtomicI64::new(i64::MAX), ..Side::default() }
+        Side { next_due: AtomicI64::new(i64::MAX), elements_due: AtomicI64::new(i64::MAX), ..Side::default() }
     }
 
     pub fn keys(&self) -> usize {
@@ -53,6 +55,11 @@ impl Side {
     /// A lower bound of the shard's deadlines.
     pub fn next_due(&self) -> UnixMs {
         UnixMs(self.next_due.load(Relaxed))
+    }
+
+    /// A lower bound of the deadlines of elements, `i64::MAX` if there are none: fields of hashes.
+    pub fn elements_due(&self) -> UnixMs {
+        UnixMs(self.elements_due.load(Relaxed))
     }
 }
 
@@ -105,6 +112,9 @@ impl<'a> ShardGuard<'a> {
     pub fn insert(&mut self, hash: u64, entry: Entry) -> BucketIndex {
         debug_assert!(self.find(hash, entry.key()).is_none());
         let deadline = entry.deadline();
+        if let Some(due) = entry.elements_due() {
+            self.note_elements_due(due);
+        }
         if self.table.len() == self.table.capacity() {
             // The insertion below will rehash: in place (after many removals) or into a larger table.
             self.bump_layout();
@@ -181,6 +191,31 @@ impl<'a> ShardGuard<'a> {
             }
         }
         self.side.next_due.store(if due.is_empty() { next } else { next.min(now.0) }, Relaxed);
+    }
+
+    /// A value has an element that is due then, or later.
+    #[inline]
+    pub(super) fn note_elements_due(&self, due: UnixMs) {
+        if due.0 < self.side.elements_due.load(Relaxed) {
+            self.side.elements_due.store(due.0, Relaxed);
+        }
+    }
+
+    /// Looks at every entry, recomputing the lower bound of the deadlines of elements, and returns where the entries stand
+    /// that may hold elements past theirs.
+    pub fn elements_due(&mut self, now: UnixMs) -> Vec<BucketIndex> {
+        let mut next = i64::MAX;
+        let mut due = Vec::new();
+        for at in self.iter() {
+            if let Some(deadline) = self.get(at).elements_due() {
+                next = next.min(deadline.0);
+                if deadline < now {
+                    due.push(at);
+                }
+            }
+        }
+        self.side.elements_due.store(next, Relaxed);
+        due
     }
 
     fn bump_layout(&self) {

@@ -31,6 +31,7 @@ pub use stream::Stream;
 pub use string::Str;
 
 use crate::base::digest::Digest;
+use crate::base::ids::UnixMs;
 use crate::codec::lzf;
 
 /// The kinds of value that clients can tell apart with `TYPE`. The numbers are stored in entry headers, and are those
@@ -94,6 +95,12 @@ pub trait Collection: Clone + Sized + Send + Into<Value> {
 
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// No element has to be taken out for its own deadline before this; `None` if none has one. A lower bound.
+    #[inline]
+    fn next_due(&self) -> Option<UnixMs> {
+        None
     }
 
     /// What `OBJECT ENCODING` answers.

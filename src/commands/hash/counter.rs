@@ -10,8 +10,8 @@ use crate::commands::hash::fields::push_deadline;
 use crate::commands::hash::{HASH, clock};
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Rewrite, Row, Run, flags};
 use crate::keyspace::notify::Classes;
-use crate::types::Hash;
 use crate::types::hash::{Deadline, Limits};
+use crate::types::{Collection, Hash};
 
 const COUNTER: Row = Row {
     arity: 4,

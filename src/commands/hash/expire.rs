@@ -16,8 +16,9 @@ use crate::commands::hash::fields::{
 use crate::commands::hash::{HASH, clock};
 use crate::commands::spec::{Args, Ctx, Effect, Failure, Flags, Rewrite, Row, Run, flags};
 use crate::keyspace::notify::Classes;
-use crate::types::Hash;
+use crate::keyspace::space::Space;
 use crate::types::hash::Removed;
+use crate::types::{Collection, Hash};
 
 const EXPIRE: Row = Row {
     arity: -6,
@@ -178,6 +179,28 @@ pub(super) fn remove_fields<'n>(
     now: UnixMs,
 ) -> Vec<&'n [u8]> {
     names.filter(|name| hash.remove(name, now) != Removed::No).collect()
+}
+
+/// Fields in one HDEL of active expiry: Valkey's number.
+pub const DUE_FIELDS_MAX: usize = 1024;
+
+/// Takes fields out that are past their deadline, at most [`DUE_FIELDS_MAX`]: active expiry on a primary. Returns what goes
+/// into the stream, and how many they were.
+pub fn take_due_fields(space: &mut Space<'_>, key: &[u8]) -> (Effect, usize) {
+    let now = space.now();
+    let Ok(Some(mut edit)) = space.edit::<Hash>(key) else { return (Effect::None, 0) };
+    if edit.next_due().is_none_or(|due| due >= now) {
+        return (Effect::None, 0);
+    }
+    let names = edit.change().take_due(now, DUE_FIELDS_MAX);
+    if names.is_empty() {
+        return (Effect::None, 0);
+    }
+    edit.changed(names.len() as u64);
+    edit.notify(Classes::HASH, "hexpired");
+    let mut rewrite = Rewrite::default();
+    push_removal(&mut rewrite, key, &names.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    (Effect::Rewritten(rewrite), names.len())
 }
 
 #[cfg(test)]

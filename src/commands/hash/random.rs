@@ -10,6 +10,7 @@ use crate::codec::listpack::Item;
 use crate::commands::hash::{HASH, clock, write_found, write_item};
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Row, Run};
 use crate::resp::reply::Reply;
+use crate::types::hash::NEVER;
 use crate::types::{Collection, Hash};
 
 pub const ROWS: &[Row] = &[Row {
@@ -99,9 +100,7 @@ impl<'a> Fields<'a> {
     fn at(&self, position: usize) -> Pair<'a> {
         match self {
             Fields::Listed(pairs) => pairs[position],
-            Fields::Table(hash) => {
-                hash.at(position, crate::types::hash::NEVER).expect("positions below the length have fields")
-            }
+            Fields::Table(hash) => hash.at(position, NEVER).expect("positions below the length have fields"),
         }
     }
 

@@ -6,8 +6,8 @@
 use crate::commands::hash::{HASH, clock};
 use crate::commands::spec::{Args, Ctx, Effect, Failure, Flags, Row, Run, flags};
 use crate::keyspace::notify::Classes;
-use crate::types::Hash;
-use crate::types::hash::{Deadline, Limits, Removed};
+use crate::types::hash::{Deadline, Limits, NEVER, Removed};
+use crate::types::{Collection, Hash};
 
 pub const ROWS: &[Row] = &[
     Row {
@@ -113,7 +113,7 @@ fn hdel(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
         ctx.reply.int(0);
         return Ok(Effect::None);
     };
-    if !args.from(2).any(|name| edit.contains(name, crate::types::hash::NEVER)) {
+    if !args.from(2).any(|name| edit.contains(name, NEVER)) {
         ctx.reply.int(0);
         return Ok(Effect::None);
     }

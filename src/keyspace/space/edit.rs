@@ -91,6 +91,8 @@ impl<T: Collection> Drop for Edit<'_, '_, T> {
         let is_gone = !T::MAY_BE_EMPTY && self.is_empty();
         if is_gone {
             drop(self.slot.take());
+        } else if let Some(due) = self.next_due() {
+            self.slot.guard.note_elements_due(due);
         }
         let Occupied { changes, db, key, .. } = &mut self.slot;
         if self.changes > 0 {

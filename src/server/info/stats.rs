@@ -30,6 +30,7 @@ pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
     lines.field("sync_partial_ok", sync.partial_ok.load(Relaxed));
     lines.field("sync_partial_err", sync.partial_err.load(Relaxed));
     lines.field("expired_keys", totals.get(Count::Expired));
+    lines.field("expired_fields", totals.get(Count::ExpiredFields));
     lines.field("expired_stale_perc", "0.00");
     lines.fields(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"], 0);
     lines.fields(&["evicted_keys", "evicted_clients"], 0);

@@ -11,6 +11,7 @@
 //! and sees as missing what was due before it. Time [`NEVER`] shows everything, which is how a primary's stream is applied.
 //! Always: at most `types::HELD_BYTES` in its entry; a table never goes back to a listpack by itself.
 
+mod due;
 mod field;
 pub mod rdb;
 pub mod table;
@@ -154,15 +155,6 @@ impl Hash {
         let fields = positions.map(|at| &table.fields()[at]).filter(|field| is_live(field, now));
         fields.map(pair).for_each(|(name, value)| show(name, value));
         next
-    }
-
-    /// No field is due before this; `None` if no field has a deadline.
-    #[inline]
-    pub fn next_due(&self) -> Option<UnixMs> {
-        match self {
-            Hash::Listpack(_) => None,
-            Hash::Table(table) => table.next_due(),
-        }
     }
 }
 
@@ -340,6 +332,14 @@ impl Collection for Hash {
 
     fn encode(&self, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) {
         rdb::encode(self, out, compressor);
+    }
+
+    #[inline]
+    fn next_due(&self) -> Option<UnixMs> {
+        match self {
+            Hash::Listpack(_) => None,
+            Hash::Table(table) => table.next_due(),
+        }
     }
 
     fn digest(&self, digest: &mut Digest) {

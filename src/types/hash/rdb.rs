@@ -46,7 +46,11 @@ pub fn decode(source: &mut impl Source, value_type: u8, config: &Config) -> Resu
         }
         value_type::HASH_ZIPMAP => {
             let list = zipmap::to_listpack(&read_bytes(source)?);
-            from_pairs(list.ok_or(RdbError::Corrupt(zipmap::BAD_ZIPMAP))?, limits)
+            let mut hash = from_pairs(list.ok_or(RdbError::Corrupt(zipmap::BAD_ZIPMAP))?, limits)?;
+            // Only this form is looked at for long words, as in Redis.
+            let longest = hash.iter(NEVER).map(|(name, value)| name.len().max(value.len())).max();
+            hash.expect(0, longest.unwrap_or(0), 0, limits);
+            Ok(hash)
         }
         value_type::HASH_ZIPLIST => {
             let list = ziplist::to_listpack(&read_bytes(source)?);
@@ -101,7 +105,6 @@ fn from_pairs(list: Listpack, limits: Limits) -> Result<Hash, RdbError> {
         return Err(TWICE);
     }
     let mut hash = Hash::Listpack(list);
-    // As in Redis, the length of the words is not looked at: what was small to the server that made it is small.
     hash.expect(hash.len(), 0, 0, limits);
     Ok(hash)
 }

@@ -4,13 +4,14 @@
 //!  fields:  | a | b | c | d |      remove b:  | a | d | c |       the last field takes the free place
 //! ```
 //!
-//! A field at random is a position at random. HSCAN walks the positions from the last to the first (`types::scan`). Fields
-//! with a deadline are counted, and a lower bound of their deadlines tells when it is worth looking for those that are due.
+//! A field at random is a position at random. HSCAN walks the positions from the last to the first (`types::scan`).
+//! What is due next is known (`hash::due`).
 //! Always: the index and the vector hold the same fields, each once. Nothing here expires by itself.
 
 use crate::base::alloc::size_class;
 use crate::base::hash::hash_key;
 use crate::base::ids::UnixMs;
+use crate::types::hash::due::Deadlines;
 use crate::types::hash::field::Field;
 use crate::types::index::Index;
 
@@ -18,20 +19,11 @@ use crate::types::index::Index;
 const ROOM_MIN: usize = 16;
 
 /// Fields and where they are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Table {
     fields: Vec<Field>,
     index: Index,
-    /// Fields with a deadline.
-    timed: usize,
-    /// No field is due before this; `i64::MAX` if none has a deadline.
-    next_due: i64,
-}
-
-impl Default for Table {
-    fn default() -> Table {
-        Table::with_capacity(0)
-    }
+    deadlines: Deadlines,
 }
 
 impl Table {
@@ -39,8 +31,7 @@ impl Table {
         Table {
             fields: Vec::with_capacity(len),
             index: Index::with_capacity(len),
-            timed: 0,
-            next_due: i64::MAX,
+            deadlines: Deadlines::default(),
         }
     }
 
@@ -55,12 +46,12 @@ impl Table {
 
     /// Fields with a deadline.
     pub fn timed(&self) -> usize {
-        self.timed
+        self.deadlines.timed()
     }
 
     /// A lower bound of the deadlines, if there are any.
     pub fn next_due(&self) -> Option<UnixMs> {
-        (self.timed > 0).then_some(UnixMs(self.next_due))
+        self.deadlines.next().map(UnixMs)
     }
 
     /// Slots of the index, for DEBUG HTSTATS.
@@ -74,7 +65,11 @@ impl Table {
             0 => 0,
             capacity => size_class(capacity * size_of::<Field>()),
         };
-        self.index.heap_bytes() + places + self.fields.iter().map(Field::heap_bytes).sum::<usize>()
+        let deadlines = self.deadlines.heap_bytes();
+        self.index.heap_bytes()
+            + places
+            + deadlines
+            + self.fields.iter().map(Field::heap_bytes).sum::<usize>()
     }
 
     #[inline]
@@ -102,7 +97,7 @@ impl Table {
         match self.position(hash, name) {
             Some(at) => {
                 let deadline = change(&self.fields[at]);
-                if self.timed > 0 {
+                if self.deadlines.timed() > 0 {
                     self.set_deadline_at(at, deadline);
                 }
                 self.fields[at].set_value(value);
@@ -121,12 +116,14 @@ impl Table {
             // Half as much again: doubling would leave a quarter of the memory of a growing hash unused on average.
             self.fields.reserve_exact((self.fields.len() / 2).max(ROOM_MIN));
         }
-        if let Some(deadline) = field.deadline() {
-            self.timed += 1;
-            self.next_due = self.next_due.min(deadline.0);
-        }
-        self.index.insert(hash, self.fields.len());
+        let position = self.fields.len();
+        self.index.insert(hash, position);
+        let is_timed = field.deadline().is_some();
         self.fields.push(field);
+        if is_timed {
+            self.deadlines.count(false, true);
+            self.deadlines.note(&self.fields, position);
+        }
     }
 
     /// Adds a field as a decoder has read it; false if its name is there already.
@@ -149,13 +146,11 @@ impl Table {
     }
 
     fn set_deadline_at(&mut self, at: usize, deadline: Option<UnixMs>) {
-        self.timed -= usize::from(self.fields[at].deadline().is_some());
-        self.timed += usize::from(deadline.is_some());
-        self.fields[at].set_deadline(deadline);
-        match deadline {
-            Some(deadline) => self.next_due = self.next_due.min(deadline.0),
-            None if self.timed == 0 => self.next_due = i64::MAX,
-            None => {}
+        let old = self.fields[at].deadline();
+        if old != deadline {
+            self.fields[at].set_deadline(deadline);
+            self.deadlines.count(old.is_some(), deadline.is_some());
+            self.deadlines.note(&self.fields, at);
         }
     }
 
@@ -165,6 +160,11 @@ impl Table {
         let place = self.index.find(hash_key(name), |at| self.fields[at].name() == name)?;
         let at = self.index.position(place);
         self.index.remove(place);
+        Some(self.close(at))
+    }
+
+    /// The last field takes the place of one that the index has already forgotten, and which is handed over.
+    fn close(&mut self, at: usize) -> Field {
         let field = self.fields.swap_remove(at);
         if let Some(moved) = self.fields.get(at) {
             self.index.relocate(hash_key(moved.name()), self.fields.len(), at);
@@ -172,31 +172,26 @@ impl Table {
         if self.fields.len() > ROOM_MIN && self.fields.len() * 4 < self.fields.capacity() {
             self.fields.shrink_to(self.fields.len() * 2);
         }
-        if field.deadline().is_some() {
-            self.timed -= 1;
-            if self.timed == 0 {
-                self.next_due = i64::MAX;
+        if self.deadlines.timed() > 0 {
+            self.deadlines.count(field.deadline().is_some(), false);
+            if at < self.fields.len() {
+                self.deadlines.note(&self.fields, at);
             }
         }
-        Some(field)
+        field
     }
 
     /// Takes out up to `max` fields that are past their deadline, and gives back their names.
     pub fn take_due(&mut self, now: UnixMs, max: usize) -> Vec<Vec<u8>> {
-        if self.timed == 0 || self.next_due >= now.0 {
-            return Vec::new();
+        let mut names = Vec::new();
+        while names.len() < max
+            && let Some(at) = self.deadlines.pop_due(&self.fields, now.0)
+        {
+            let hash = hash_key(self.fields[at].name());
+            let place = self.index.find(hash, |position| position == at);
+            self.index.remove(place.expect("every position is in the index"));
+            names.push(self.close(at).name().to_vec());
         }
-        let mut next = i64::MAX;
-        let mut due = Vec::new();
-        for field in &self.fields {
-            match field.deadline() {
-                Some(deadline) if deadline < now && due.len() < max => due.push(field.name().to_vec()),
-                Some(deadline) => next = next.min(deadline.0),
-                None => {}
-            }
-        }
-        due.iter().for_each(|name| drop(self.remove(name)));
-        self.next_due = next;
-        due
+        names
     }
 }
