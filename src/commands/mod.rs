@@ -6,6 +6,7 @@
 pub mod bitmap;
 pub mod connection;
 pub mod generic;
+pub mod geo;
 #[cfg(test)]
 pub mod harness;
 pub mod hash;
@@ -31,6 +32,9 @@ pub const ALL: &[&[Row]] = &[
     bitmap::operation::ROWS,
     connection::client::ROWS,
     connection::handshake::ROWS,
+    geo::add::ROWS,
+    geo::position::ROWS,
+    geo::search::ROWS,
     generic::dump::ROWS,
     generic::expire::ROWS,
     generic::flush::ROWS,

@@ -11,6 +11,7 @@
 
 pub mod bitmap;
 pub mod encoding;
+pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod index;

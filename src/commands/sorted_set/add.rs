@@ -198,6 +198,7 @@ pub fn add_pairs<'a>(
     let (mut added, mut updated, mut last) = (0, 0, Outcome::Refused);
     if let Some(mut edit) = edit {
         let set = edit.change();
+        set.expect(count, limits);
         for (score, member) in pairs {
             last = add_one(set, member, score, options, limits)?;
             added += u64::from(matches!(last, Outcome::Added(_)));

@@ -260,7 +260,7 @@ fn by_size<'a>(sources: &[Source<'a>], weights: &[f64]) -> Vec<(Source<'a>, f64)
 
 fn union(sources: &[(Source<'_>, f64)], aggregate: Aggregate, limits: Limits) -> SortedSet {
     let total: usize = sources.iter().map(|(source, _)| source.len()).sum();
-    let mut result = SortedSet::for_members(total, limits);
+    let mut result = SortedSet::for_result(total);
     for (source, weight) in sources {
         source.try_each(|member, score| {
             let mut digits = itoa::Buffer::new();
@@ -289,7 +289,7 @@ fn intersect(sources: &[(Source<'_>, f64)], aggregate: Aggregate, mut found: imp
 }
 
 fn subtract(sources: &[Source<'_>], limits: Limits) -> SortedSet {
-    let mut result = SortedSet::default();
+    let mut result = SortedSet::for_result(0);
     let Some((first, others)) = sources.split_first() else { return result };
     first.try_each(|member, score| {
         let mut digits = itoa::Buffer::new();
@@ -309,7 +309,7 @@ fn compute(ctx: &mut Ctx<'_, '_>, query: &Query<'_>, operation: Operation) -> Re
     Ok(match operation {
         Operation::Union => union(&weighted, query.aggregate, limits),
         Operation::Intersection => {
-            let mut result = SortedSet::default();
+            let mut result = SortedSet::for_result(0);
             intersect(&weighted, query.aggregate, |member, score| {
                 result.set(member, score, limits);
                 true

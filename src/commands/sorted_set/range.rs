@@ -129,6 +129,8 @@ impl<'a> Query<'a> {
                 "ERR syntax error, WITHSCORES not supported in combination with BYLEX",
             ));
         }
+        // Ranks have no LIMIT, and the one that would change nothing is passed over as a whole.
+        let offset = if by == By::Rank { 0 } else { offset };
         // A reversed range names its higher end first.
         let (min, max) = if reverse && by != By::Rank { (first + 1, first) } else { (first, first + 1) };
         Ok(Query { bounds: Bounds::parse(args, by, min, max)?, reverse, with_scores, offset, limit })
@@ -226,6 +228,9 @@ mod tests {
         h.reads("zrange z 0 1 limit 0 1", only);
         h.reads("zrevrange z 0 1 limit 0 1", only);
         h.reads("zrange z 0 1 limit 0", "-ERR syntax error");
+        h.reads("zrange z 0 1 limit 5 -1", "*0");
+        h.run("zadd y 1 a");
+        h.reads("zrange y 0 1 limit 5 -1", "*1 $1 a");
         let no_scores = "-ERR syntax error, WITHSCORES not supported in combination with BYLEX";
         h.reads("zrange z - + bylex withscores", no_scores);
         h.reads("zrangebylex z - + withscores", no_scores);

@@ -78,9 +78,23 @@ impl SortedSet {
         if expected <= limits.entries {
             SortedSet::default()
         } else {
-            // More than this is not believed before it is there.
-            SortedSet::Tree(Box::new(Ranked::new(expected.min(EXPECTED_MAX))))
+            // More than that is not believed before it is there.
+            SortedSet::for_result(expected)
         }
+    }
+
+    /// So many members are about to come. Should they be more than a small set may have, it becomes a large one at once, even
+    /// if some of them then turn out to be the same, as in Redis.
+    #[inline]
+    pub fn expect(&mut self, count: usize, limits: Limits) {
+        if count > limits.entries {
+            self.make_large();
+        }
+    }
+
+    /// An empty set in the form of large ones, for a result that is being computed: `settle` finds the form that fits.
+    pub fn for_result(expected: usize) -> SortedSet {
+        SortedSet::Tree(Box::new(Ranked::new(expected.min(EXPECTED_MAX))))
     }
 
     #[inline]

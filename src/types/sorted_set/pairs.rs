@@ -28,7 +28,8 @@ fn score_of(item: Item<'_>) -> f64 {
 
 fn text_of(score: f64) -> Vec<u8> {
     let mut text = Vec::with_capacity(DOUBLE_LEN_MAX);
-    write_double(&mut text, score);
+    // Whole numbers are stored as integers, which know one zero only.
+    write_double(&mut text, if score == 0.0 { 0.0 } else { score });
     text
 }
 
