@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
 use crate::commands::spec::effect::encode;
-use crate::commands::spec::host::{Replicaof, Saving, Shutdown, Unblocking};
+use crate::commands::spec::host::{Pause, Replicaof, Saving, Shutdown, Unblocking};
 use crate::commands::spec::table::{Command, table};
 use crate::commands::spec::{Answer, Args, Blocking, Control, Ctx, Effect, Failure, Host, Next, Run, keys};
 use crate::config::{Asker, Config, Live, Origin};
@@ -22,7 +22,7 @@ use crate::keyspace::notify::{Classes, Event};
 use crate::keyspace::ready::Waiting;
 use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings, Tally, access_clock};
 use crate::keyspace::watch::WatchTable;
-use crate::pubsub::{Publisher, Registry};
+use crate::pubsub::{Publisher, Registry, tracking};
 use crate::resp::batch::Batch;
 use crate::resp::limits::Limits;
 use crate::resp::parser::Parser;
@@ -76,7 +76,7 @@ impl Harness {
             Client::new(1, "127.0.0.1:1".into(), "127.0.0.1:2".into(), -1, 0, false, now, Arc::default());
         let host = TestHost::new();
         Harness {
-            publisher: Publisher::new(host.pubsub.clone()),
+            publisher: Publisher::new(host.pubsub.clone(), host.tracking.clone()),
             host,
             session: Session::new(Arc::new(client), true),
             now,
@@ -163,6 +163,7 @@ impl Harness {
             pre_images: None,
             watches: &self.host.watches,
             waiting: &self.host.waiting,
+            tracked: &self.host.tracking.tracked,
             notify: self.notify,
             expiry: self.expiry,
         };
@@ -268,6 +269,7 @@ pub struct TestHost {
     pub waiting: Waiting,
     pub roster: Roster,
     pub pubsub: Arc<Registry>,
+    pub tracking: Arc<tracking::Table>,
     /// Ids of the clients that commands have closed.
     pub killed: Mutex<Vec<u64>>,
     keyspace: Mutex<Arc<Keyspace>>,
@@ -283,6 +285,7 @@ impl TestHost {
             waiting: Waiting::default(),
             roster: Roster::default(),
             pubsub: Arc::default(),
+            tracking: Arc::default(),
             killed: Mutex::default(),
             keyspace: Mutex::new(Arc::new(keyspace)),
         }
@@ -314,6 +317,12 @@ impl Host for TestHost {
     fn pubsub(&self) -> &Registry {
         &self.pubsub
     }
+
+    fn tracking(&self) -> &tracking::Table {
+        &self.tracking
+    }
+
+    fn pause(&self, _pause: Option<Pause>) {}
 
     fn replace_keyspace(&self, keyspace: Keyspace) {
         *self.keyspace.lock().expect("no test panics while holding it") = Arc::new(keyspace);

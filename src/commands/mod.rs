@@ -71,6 +71,7 @@ pub const ALL: &[&[Row]] = &[
     server::debug::ROWS,
     server::info::ROWS,
     server::memory::ROWS,
+    server::monitor::ROWS,
     server::persistence::ROWS,
     server::shutdown::ROWS,
     set::combine::ROWS,

@@ -130,6 +130,8 @@ config_fields! {
     // -- watching the server
     /// Letters, in Redis' order; `keyspace::notify::Classes` knows what they mean.
     pub notify_keyspace_events: String,
+    /// Keys in the table of CLIENT TRACKING; 0 = no limit.
+    pub tracking_table_max_keys: u64,
 
     // -- replication, both roles
     /// Bytes of the stream that are kept for nobody in particular.

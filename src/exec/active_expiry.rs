@@ -44,7 +44,11 @@ impl ActiveExpiry {
         let is_off =
             self.executor.engine().expiry_off_until.load(std::sync::atomic::Ordering::Relaxed) > now.0;
         // What is saved at the end is the end: a later DEL would leave replicas ahead of it.
-        let result = if self.executor.view().is_replica || self.executor.view().is_stopping || is_off {
+        let result = if self.executor.view().is_replica
+            || self.executor.view().is_stopping
+            || self.executor.view().is_paused(now)
+            || is_off
+        {
             Round::Complete
         } else {
             self.walk(Instant::now() + budget)

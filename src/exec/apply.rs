@@ -16,7 +16,7 @@ use crate::base::ids::DbIndex;
 use crate::commands::spec::table::Command;
 use crate::commands::spec::{Args, Blocking, Ctx, Failure, Run, keys};
 use crate::exec::engine::Engine;
-use crate::exec::executor::{Executor, KeyHandler, open, publish_events};
+use crate::exec::executor::{Executor, KeyHandler, announce, open};
 use crate::exec::stats::Count;
 use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings};
 use crate::resp::reply::Reply;
@@ -90,7 +90,7 @@ impl Executor {
             blocking: Blocking::default(),
         };
         let result = handler(&mut ctx);
-        publish_events(&mut self.publisher, &mut space);
+        announce(&mut self.publisher, &mut space);
         let tally = space.changes.tally;
         let ready = std::mem::take(&mut space.changes.ready);
         drop(space);
@@ -137,7 +137,7 @@ impl Executor {
                 break;
             }
         }
-        publish_events(&mut self.publisher, &mut space);
+        announce(&mut self.publisher, &mut space);
         let tally = space.changes.tally;
         let ready = std::mem::take(&mut space.changes.ready);
         drop(space);

@@ -10,13 +10,15 @@
 //! bumps `generation`; so between two checkpoints an executor's view is the truth.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::backlog::Backlog;
 use crate::base::ids::UnixMs;
+use crate::base::sync::lock;
 use crate::commands::spec::Host;
+use crate::commands::spec::host::Pause;
 use crate::config::{Config, Live};
 use crate::exec::barrier::Barrier;
 use crate::exec::blocked::Registry;
@@ -43,6 +45,7 @@ pub struct Engine {
     pub blocked: Registry,
     pub roster: Roster,
     pub pubsub: Arc<pubsub::Registry>,
+    pub tracking: Arc<pubsub::tracking::Table>,
     pub statistics: Statistics,
     pub started: UnixMs,
     keyspace: ArcSwap<Keyspace>,
@@ -69,6 +72,8 @@ pub struct Engine {
     pub good_replicas: AtomicU32,
     /// Unix ms until which active expiry is off: `i64::MAX` after DEBUG SET-ACTIVE-EXPIRE 0. Relaxed; a hint.
     pub expiry_off_until: AtomicI64,
+    /// CLIENT PAUSE; changed with a bump.
+    pause: Mutex<Option<Pause>>,
     host: OnceLock<Arc<dyn Host>>,
 }
 
@@ -82,6 +87,8 @@ impl Engine {
             blocked: Registry::default(),
             roster: Roster::default(),
             pubsub: Arc::default(),
+            tracking: Arc::default(),
+            pause: Mutex::default(),
             statistics: Statistics::default(),
             started: now,
             keyspace: ArcSwap::from_pointee(Keyspace::new(databases)),
@@ -126,6 +133,16 @@ impl Engine {
     /// Only while the world stands still.
     pub fn replace_keyspace(&self, keyspace: Arc<Keyspace>) {
         self.keyspace.store(keyspace);
+        self.bump();
+        self.tracking.invalidate_all();
+    }
+
+    /// Pauses clients, on top of a pause that is on; none ends it.
+    pub fn pause(&self, pause: Option<Pause>, now: UnixMs) {
+        let mut current = lock(&self.pause);
+        let still_on = current.filter(|current| current.is_on(now));
+        *current = pause.map(|pause| pause.and(still_on));
+        drop(current);
         self.bump();
     }
 
@@ -212,6 +229,7 @@ impl Engine {
             is_loading: self.is_loading(),
             is_disk_failing: self.is_disk_failing.load(Ordering::Relaxed),
             is_stopping: self.is_stopping.load(Ordering::Relaxed),
+            pause: *lock(&self.pause),
         }
     }
 }
@@ -231,9 +249,16 @@ pub struct View {
     pub is_loading: bool,
     pub is_disk_failing: bool,
     pub is_stopping: bool,
+    pub pause: Option<Pause>,
 }
 
 impl View {
+    /// Are clients paused at this moment?
+    #[inline]
+    pub fn is_paused(&self, now: UnixMs) -> bool {
+        self.pause.is_some_and(|pause| pause.is_on(now))
+    }
+
     /// Does every request pass without a look at gates that depend on role, link or loading?
     pub fn is_open(&self) -> bool {
         !self.is_replica

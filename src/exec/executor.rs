@@ -24,10 +24,12 @@ use crate::exec::blocked::Waiter;
 use crate::exec::commit::Stream;
 use crate::exec::engine::{Engine, View};
 use crate::exec::gates;
+use crate::exec::monitor;
 use crate::exec::stats::{Count, Counters};
 use crate::exec::transaction;
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings, access_clock};
+use crate::pubsub::tracking::Tracker;
 use crate::pubsub::{Kind, Publisher};
 use crate::resp::reply::Reply;
 use crate::session::client::Client;
@@ -73,7 +75,7 @@ impl Executor {
         let participant = engine.barrier.join();
         let counters = engine.statistics.register();
         let view = engine.view();
-        let publisher = Publisher::new(engine.pubsub.clone());
+        let publisher = Publisher::new(engine.pubsub.clone(), engine.tracking.clone());
         let now = UnixMs(clock::now_ms());
         let mut executor = Executor {
             engine,
@@ -119,7 +121,7 @@ impl Executor {
     }
 
     #[inline]
-    fn catch_up(&mut self) {
+    pub fn catch_up(&mut self) {
         if self.engine.generation() != self.view.generation {
             self.refresh();
         }
@@ -189,6 +191,14 @@ impl Executor {
                 return self.after_reply(session, reply, Next::Continue);
             }
         };
+        if let Some(pause) = self.view.pause
+            && pause.stops(session, command, self.now)
+        {
+            if session.reply_mode == ReplyMode::Skipping {
+                session.reply_mode = ReplyMode::SkipNext;
+            }
+            return Next::Postpone;
+        }
         self.counters.add(Count::Commands, 1);
         let next = match &mut session.transaction {
             Some(transaction) if !transaction::runs_at_once(command) => {
@@ -205,7 +215,16 @@ impl Executor {
             }
             _ => {
                 self.ran = Some(command.id);
-                self.call(session, command, args, resolved.hash, reply)
+                let next = self.call(session, command, args, resolved.hash, reply);
+                if self.publisher.registry().is_monitored() {
+                    monitor::feed(&self.publisher, session, command, &args);
+                }
+                if session.is_caching {
+                    session.forget_caching(
+                        command.container.is_some() && command.full_name.starts_with("client|"),
+                    );
+                }
+                next
             }
         };
         self.after_reply(session, reply, next)
@@ -327,8 +346,9 @@ impl Executor {
             pre_images: view.snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
             watches: &engine.watches,
             waiting: &engine.blocked.waiting,
+            tracked: &engine.tracking.tracked,
             notify: view.notify,
-            expiry: if view.is_replica { Expiry::Hide } else { Expiry::Delete },
+            expiry: if view.is_replica || view.is_paused(now) { Expiry::Hide } else { Expiry::Delete },
         }
     }
 
@@ -365,7 +385,8 @@ impl Executor {
         };
         // Still under the shards' locks: the order of the stream is the order of the changes.
         let written = self.stream.commit(space.db(), &args, effect, &space.changes.expired);
-        publish_events(&mut self.publisher, &mut space);
+        remember_keys(&self.engine, session, command, &args);
+        announce(&mut self.publisher, &mut space);
         let tally = space.changes.tally;
         let ready = std::mem::take(&mut space.changes.ready);
         drop(space);
@@ -383,7 +404,7 @@ impl Executor {
         let mut space = Space::one(&self.view.keyspace, db, key, hash_key(key), around);
         space.expire_if_due(key);
         self.stream.commit(db, &Args::borrowed(&[], None), Effect::None, &space.changes.expired);
-        publish_events(&mut self.publisher, &mut space);
+        announce(&mut self.publisher, &mut space);
         let tally = space.changes.tally;
         let ready = std::mem::take(&mut space.changes.ready);
         drop(space);
@@ -451,7 +472,7 @@ impl Executor {
         if let Err(failure) = handler(&mut ctx) {
             fail(&self.counters, command, &failure, mark, reply);
         }
-        publish_events(&mut self.publisher, &mut space);
+        announce(&mut self.publisher, &mut space);
         let met = std::mem::take(&mut space.changes.due);
         let tally = space.changes.tally;
         drop(space);
@@ -584,7 +605,7 @@ impl Executor {
             next: Next::Continue,
         };
         let effect = handler(&mut ctx, &mut control)?;
-        publish_events(&mut self.publisher, &mut space);
+        announce(&mut self.publisher, &mut space);
         Ok((effect, space.changes.tally.dirty))
     }
 }
@@ -624,6 +645,37 @@ pub(super) fn open<'v>(
 pub(super) fn publish_events(publisher: &mut Publisher, space: &mut Space<'_>) {
     if !space.changes.events.is_empty() {
         publish_some(publisher, space);
+    }
+}
+
+/// As `publish_events`, and tells those who have cached what has changed.
+#[inline]
+pub(super) fn announce(publisher: &mut Publisher, space: &mut Space<'_>) {
+    publish_events(publisher, space);
+    if !space.changes.touched.is_empty() {
+        publisher.invalidate(&std::mem::take(&mut space.changes.touched));
+    }
+}
+
+/// A client that caches is noted as a reader of the keys of a command that reads. Under the locks of these keys.
+#[inline]
+pub(super) fn remember_keys(engine: &Engine, session: &Session, command: &Command, args: &Args<'_>) {
+    if let Some(tracker) = &session.tracking
+        && command.row.flags.has(Flags::READONLY)
+    {
+        remember_some(engine, session, tracker, command, args);
+    }
+}
+
+#[cold]
+fn remember_some(engine: &Engine, session: &Session, tracker: &Tracker, command: &Command, args: &Args<'_>) {
+    let options = tracker.options;
+    let is_left_out = (options.is_optin && !session.is_caching) || (options.is_optout && session.is_caching);
+    if options.is_broadcast || is_left_out || command.row.flags.has(Flags::PUBSUB) {
+        return;
+    }
+    for index in keys::positions(command.row.keys, args) {
+        engine.tracking.remember(tracker.client, args.get(index));
     }
 }
 

@@ -15,7 +15,8 @@ use crate::commands::spec::table::{Command, CommandId, table};
 use crate::commands::spec::{Args, Blocking, Ctx, Effect, Failure, Flags, Next, Run, keys};
 use crate::exec::commit::Unit;
 use crate::exec::engine::{ActiveSnapshot, Engine};
-use crate::exec::executor::{Executor, fail, publish_events};
+use crate::exec::executor::{Executor, announce, fail, publish_events, remember_keys};
+use crate::exec::monitor;
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings, Tally};
 use crate::keyspace::watch::Watched;
@@ -143,6 +144,7 @@ fn run_locked(
     }
     // Still under all locks.
     conclude(executor, session, unit, space.changes.tally);
+    announce(&mut executor.publisher, &mut space);
     let ready = std::mem::take(&mut space.changes.ready);
     drop(space);
     executor.serve(ready);
@@ -174,6 +176,7 @@ fn run_whole(
         }
         next = next.or(run_one(executor, session, queued, &mut space, &mut unit, reply));
         tally.add(space.changes.tally);
+        announce(&mut executor.publisher, &mut space);
         executor.refresh();
     }
     conclude(executor, session, unit, tally);
@@ -201,6 +204,7 @@ fn detach<'a>(
         pre_images: snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
         watches: &engine.watches,
         waiting: &engine.blocked.waiting,
+        tracked: &engine.tracking.tracked,
         notify: around.notify,
         expiry: around.expiry,
     }
@@ -276,7 +280,11 @@ fn run_one(
         Run::Control(_) => {
             // It may look at any key by itself.
             space.release();
-            return executor.call(session, command, args, None, reply);
+            let next = executor.call(session, command, args, None, reply);
+            if executor.publisher.registry().is_monitored() {
+                monitor::feed(&executor.publisher, session, command, &args);
+            }
+            return next;
         }
         Run::Exec | Run::Watch | Run::Container => unreachable!("never queued"),
     };
@@ -285,6 +293,10 @@ fn run_one(
         Effect::None
     });
     publish_events(&mut executor.publisher, space);
+    remember_keys(&executor.engine, session, command, &args);
+    if executor.publisher.registry().is_monitored() {
+        monitor::feed(&executor.publisher, session, command, &args);
+    }
     unit.add(session.db, &args, effect, &std::mem::take(&mut space.changes.expired));
     Next::Continue
 }

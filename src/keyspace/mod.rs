@@ -15,4 +15,5 @@ pub mod notify;
 pub mod ready;
 pub mod shard;
 pub mod space;
+pub mod tracked;
 pub mod watch;

@@ -15,6 +15,7 @@ mod audience;
 mod message;
 mod registry;
 mod subscriptions;
+pub mod tracking;
 
 pub use audience::Audience;
 pub use message::{message, pattern_message};

@@ -19,6 +19,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use dashmap::DashMap;
 
 use crate::base::glob::glob_match;
+use crate::keyspace::tracked::Touched;
+use crate::pubsub::tracking::Table;
 use crate::pubsub::{Audience, Kind, message, pattern_message};
 
 /// The ways to the workers; implemented above.
@@ -85,6 +87,10 @@ pub struct Registry {
     patterns: RwLock<BTreeMap<Vec<u8>, Topic>>,
     /// Patterns with subscribers. Written under `patterns`' lock; read Relaxed before taking it.
     pattern_count: AtomicUsize,
+    /// Clients in MONITOR.
+    monitors: RwLock<Topic>,
+    /// How many. Written under `monitors`' lock; read Relaxed by every executor for every command.
+    monitor_count: AtomicUsize,
     /// A message for a worker was refused by its mailbox: its subscribers have missed something. Set by publishers, taken by
     /// cron; Relaxed, late is soon enough.
     has_lost: AtomicBool,
@@ -172,6 +178,43 @@ impl Registry {
             .collect()
     }
 
+    /// A client sees all commands from now on. Only on its worker.
+    pub fn monitor(&self, worker: usize, client: u64) {
+        let mut monitors = self.monitors.write().unwrap_or_else(PoisonError::into_inner);
+        monitors.add(worker, client, self.clock.load(Relaxed));
+        self.monitor_count.store(monitors.subscribers, Relaxed);
+    }
+
+    /// A client in MONITOR sees them no longer. Only on its worker.
+    pub fn unmonitor(&self, worker: usize, client: u64) {
+        let mut monitors = self.monitors.write().unwrap_or_else(PoisonError::into_inner);
+        monitors.remove(worker, client);
+        self.monitor_count.store(monitors.subscribers, Relaxed);
+    }
+
+    #[inline]
+    pub fn is_monitored(&self) -> bool {
+        self.monitor_count.load(Relaxed) != 0
+    }
+
+    /// Shows a command, as an encoded line, to all clients in MONITOR.
+    pub fn feed(&self, line: Arc<[u8]>) {
+        let monitors = self.monitors.read().unwrap_or_else(PoisonError::into_inner);
+        let mut fan_out = FanOut { parts: Vec::new(), receivers: 0 };
+        fan_out.add(&monitors, || line);
+        let sequence = self.clock.fetch_add(1, Relaxed) + 1;
+        for (worker, parts) in fan_out.parts.into_iter().enumerate().filter(|(_, parts)| !parts.is_empty()) {
+            self.post(worker, Delivery { sequence, except: 0, parts });
+        }
+    }
+
+    fn post(&self, worker: usize, delivery: Delivery) {
+        let is_posted = self.outlet.get().is_none_or(|outlet| outlet.post(worker, delivery));
+        if !is_posted {
+            self.has_lost.store(true, Relaxed);
+        }
+    }
+
     /// Has a delivery been refused since the last call?
     pub fn take_lost(&self) -> bool {
         self.has_lost.load(Relaxed) && self.has_lost.swap(false, Relaxed)
@@ -256,6 +299,7 @@ impl Caller<'_> {
 /// subscribed to, is kept here and follows the command's reply, as in Redis 7.2.
 pub struct Publisher {
     registry: Arc<Registry>,
+    tracking: Arc<Table>,
     /// The client whose command runs, and its worker; 0 if it is no client's.
     caller: (u64, usize),
     /// Push messages for the caller, in RESP3, to be appended behind its reply.
@@ -263,8 +307,8 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    pub fn new(registry: Arc<Registry>) -> Publisher {
-        Publisher { registry, caller: (0, usize::MAX), pushes: Vec::new() }
+    pub fn new(registry: Arc<Registry>, tracking: Arc<Table>) -> Publisher {
+        Publisher { registry, tracking, caller: (0, usize::MAX), pushes: Vec::new() }
     }
 
     /// From now on commands of this client run.
@@ -275,6 +319,12 @@ impl Publisher {
 
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Tells clients which have cached these keys that they have changed.
+    #[cold]
+    pub fn invalidate(&self, touched: &[Touched]) {
+        self.tracking.invalidate(touched, self.caller.0);
     }
 
     /// Sends a message; returns the number of receivers.

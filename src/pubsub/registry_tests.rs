@@ -44,7 +44,7 @@ impl Mailboxes {
 fn registry() -> (Arc<Registry>, Mailboxes, Publisher) {
     let (registry, mailboxes) = (Arc::new(Registry::default()), Mailboxes::default());
     registry.set_outlet(Box::new(mailboxes.clone()));
-    let publisher = Publisher::new(registry.clone());
+    let publisher = Publisher::new(registry.clone(), Arc::default());
     (registry, mailboxes, publisher)
 }
 

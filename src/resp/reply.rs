@@ -255,12 +255,11 @@ impl Reply {
         self.buf.extend_from_slice(bytes);
     }
 
-    /// A push message that is encoded for RESP3 already. CLIENT REPLY does not silence it.
+    /// A push message that is encoded for RESP3 already, or a line of MONITOR. CLIENT REPLY does not silence it.
     pub fn pushed(&mut self, bytes: &[u8]) {
-        debug_assert_eq!(bytes.first(), Some(&b'>'));
         let start = self.buf.len();
         self.buf.extend_from_slice(bytes);
-        if !self.resp3 {
+        if !self.resp3 && bytes.first() == Some(&b'>') {
             self.buf[start] = b'*';
         }
     }

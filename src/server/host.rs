@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::clock;
 use crate::base::ids::UnixMs;
-use crate::commands::spec::host::{Replicaof, Saving, Shutdown, Unblocking};
+use crate::commands::spec::host::{Pause, Replicaof, Saving, Shutdown, Unblocking};
 use crate::commands::spec::{Answer, Failure, Host};
 use crate::config::{Asker, Config, Live, SetError};
 use crate::exec::transaction;
@@ -16,7 +16,7 @@ use crate::keyspace::db::Keyspace;
 use crate::keyspace::watch::WatchTable;
 use crate::net::admission::Admission;
 use crate::persist::rdb::{BgSave, Refusal, ReloadError, reload};
-use crate::pubsub::Registry;
+use crate::pubsub::{Registry, tracking};
 use crate::replication::info as replication_info;
 use crate::replication::state::BACKLOG_BYTES_MIN;
 use crate::resp::reply::Reply;
@@ -109,6 +109,15 @@ impl Host for ServerHost {
 
     fn pubsub(&self) -> &Registry {
         &self.shared.engine.pubsub
+    }
+
+    fn tracking(&self) -> &tracking::Table {
+        &self.shared.engine.tracking
+    }
+
+    fn pause(&self, pause: Option<Pause>) {
+        self.shared.engine.pause(pause, UnixMs(clock::now_ms()));
+        self.shared.wake_workers();
     }
 
     fn replace_keyspace(&self, keyspace: Keyspace) {

@@ -23,6 +23,7 @@ use crate::net::admission::Admission;
 use crate::net::event_loop::WorkerHandle;
 use crate::net::service::Detached;
 use crate::persist::rdb::{SaveError, Saver};
+use crate::pubsub::tracking::{Couriers, Invalidation};
 use crate::pubsub::{Delivery, Outlet};
 use crate::replication::Replication;
 use crate::replication::primary::Arrival;
@@ -48,6 +49,16 @@ struct Mailboxes(Vec<Post<Message>>);
 impl Outlet for Mailboxes {
     fn post(&self, worker: usize, delivery: Delivery) -> bool {
         self.0[worker].post(Message::Deliver(delivery)).is_ok()
+    }
+}
+
+impl Couriers for Mailboxes {
+    fn invalidate(&self, worker: usize, invalidation: Invalidation) {
+        let to = invalidation.to;
+        if self.0[worker].post(Message::Invalidate(invalidation)).is_err() {
+            // It would go on trusting what it has cached.
+            log::warn!("Worker {worker} takes no more messages: an invalidation for client {to} is lost");
+        }
     }
 }
 
@@ -78,6 +89,7 @@ impl Shared {
         stop: Sender<Stop>,
     ) -> Shared {
         engine.pubsub.set_outlet(Box::new(Mailboxes(posts.clone())));
+        engine.tracking.set_couriers(Box::new(Mailboxes(posts.clone())));
         let run_id = crate::base::random::new_id();
         Shared {
             engine,
@@ -99,6 +111,19 @@ impl Shared {
         if let Err(Full(message)) = self.posts[client.worker].post(message) {
             log::warn!("Worker {} takes no more messages: {message:?} is lost", client.worker);
         }
+    }
+
+    /// Makes every worker look at what has changed, even if it sleeps.
+    pub fn wake_workers(&self) {
+        for post in &self.posts {
+            // A worker whose mailbox is full is awake.
+            let _ = post.post(Message::Look);
+        }
+    }
+
+    /// The client that `owner` redirects its invalidations to is gone.
+    pub fn break_redirect(&self, (owner, worker): (u64, usize), target: u64) {
+        let _ = self.posts[worker].post(Message::RedirectBroken { client: owner, target });
     }
 
     /// Closes a client, wherever it is served.
@@ -190,8 +215,16 @@ impl Shared {
 
     /// Called by cron in every round, ten times a second or more often.
     pub fn every_round(&self) {
+        self.engine.tracking.limit(self.tracking_keys_max());
         let commands = self.engine.statistics.count_since_start(Count::Commands);
         self.meters.sample(commands, Traffic::of(&self.workers), clock::monotonic_ms());
+    }
+
+    fn tracking_keys_max(&self) -> usize {
+        match self.engine.config.load().tracking_table_max_keys {
+            0 => usize::MAX,
+            max => max as usize,
+        }
     }
 
     /// CONFIG RESETSTAT.

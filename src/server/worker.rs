@@ -23,13 +23,14 @@ use crate::net::service::{
     After, BufferLimits, CloseReason, ConnectionKey, Detached, PeerInfo, Peers, Service,
 };
 use crate::pubsub::Delivery;
+use crate::pubsub::tracking::Invalidation;
 use crate::resp::batch::Batch;
 use crate::resp::limits::{Limits, ProtocolError};
 use crate::resp::reply::Reply;
 use crate::server::blocked::BlockedClients;
 use crate::server::shared::Shared;
 use crate::session::Session;
-use crate::session::client::Client;
+use crate::session::client::{Client, REDIRECT_BROKEN};
 
 /// How long an idle worker sleeps at the most. Its view holds on to the databases that were current when it fell asleep: without
 /// this their memory would stay after a FLUSHALL for as long as nobody speaks to this worker.
@@ -46,6 +47,12 @@ pub enum Message {
     Answer { client: u64, answer: Answer },
     /// A message for subscribers.
     Deliver(Delivery),
+    /// Keys that a client must not trust any more.
+    Invalidate(Invalidation),
+    /// The client that this one redirects its invalidations to is gone.
+    RedirectBroken { client: u64, target: u64 },
+    /// Something has changed that a sleeping worker would miss (CLIENT UNPAUSE).
+    Look,
 }
 
 /// One worker.
@@ -58,6 +65,8 @@ pub struct Worker {
     blocked: BlockedClients,
     resolved: Vec<Resolved>,
     ran: Vec<CommandId>,
+    /// Those whose next command waits for the end of a pause.
+    postponed: Vec<u64>,
     /// Scratch: the clients that a message goes to.
     receivers: Vec<u64>,
 }
@@ -73,6 +82,7 @@ impl Worker {
             blocked: BlockedClients::default(),
             resolved: Vec::with_capacity(WINDOW),
             ran: Vec::with_capacity(WINDOW),
+            postponed: Vec::new(),
             receivers: Vec::new(),
         }
     }
@@ -102,6 +112,12 @@ impl Worker {
                 Next::Block => {
                     self.blocked.extend(self.executor.take_waiter());
                     Some(After::Blocked { done })
+                }
+                Next::Postpone => {
+                    self.postponed.push(session.client.id);
+                    session.client.is_blocked.store(true, Relaxed);
+                    // It is not done.
+                    Some(After::Blocked { done: index })
                 }
                 Next::BecomeReplica => Some(After::Detach { done }),
             };
@@ -145,9 +161,56 @@ impl Worker {
         let engine = &self.shared.engine;
         transaction::unwatch(&engine.watches, session);
         session.unsubscribe_all(&engine.pubsub);
+        session.unmonitor(&engine.pubsub);
+        if session.tracking.is_some() {
+            session.track(&engine.tracking, None);
+        }
         self.connections.remove(&session.client.id);
         if let Some(waiter) = self.blocked.remove(session.client.id) {
             engine.blocked.cancel(&waiter);
+        }
+    }
+
+    /// Lets clients go on that were paused, if the pause is over. Their commands are judged anew.
+    fn resume_postponed(&mut self, peers: &mut dyn Peers<Session>) {
+        self.executor.catch_up();
+        if self.executor.view().is_paused(UnixMs(clock::now_ms())) {
+            return;
+        }
+        for client in std::mem::take(&mut self.postponed) {
+            let Some(key) = self.connections.get(&client) else { continue };
+            if let Some((session, _)) = peers.get(*key) {
+                session.client.is_blocked.store(false, Relaxed);
+            }
+            peers.resume(*key);
+        }
+    }
+
+    /// Tells a client, or the one that it redirects to, of keys that have changed.
+    fn invalidate(&mut self, invalidation: &Invalidation, peers: &mut dyn Peers<Session>) {
+        let key = self.connections.get(&invalidation.to);
+        match key.and_then(|key| peers.get(*key)) {
+            Some((session, out)) => invalidation.write(out, session.subscriptions.is_some()),
+            None => {
+                if let Some(owner) = invalidation.owner {
+                    self.shared.break_redirect(owner, invalidation.to);
+                }
+            }
+        }
+    }
+
+    /// Tells a client of ours that nobody hears its invalidations.
+    fn redirect_broken(&mut self, client: u64, target: u64, peers: &mut dyn Peers<Session>) {
+        let Some(key) = self.connections.get(&client) else { return };
+        let Some((session, out)) = peers.get(*key) else { return };
+        session.client.tracking.fetch_or(REDIRECT_BROKEN, Relaxed);
+        if out.resp3() {
+            let was_suppressed = out.suppressed();
+            out.set_suppressed(false);
+            out.push(2);
+            out.bulk(b"tracking-redir-broken");
+            out.int(target as i64);
+            out.set_suppressed(was_suppressed);
         }
     }
 
@@ -245,7 +308,7 @@ impl Service for Worker {
     }
 
     fn hears_others(&self, session: &Session) -> bool {
-        session.subscriptions.is_some()
+        session.subscriptions.is_some() || session.tracking.is_some() || session.is_monitor
     }
 
     fn protocol_error(&mut self, session: &mut Session, error: ProtocolError, out: &mut Reply) {
@@ -271,11 +334,17 @@ impl Service for Worker {
             }
             Message::Answer { client, answer } => self.answer(client, &answer, peers),
             Message::Deliver(delivery) => return self.deliver(&delivery, peers),
+            Message::Invalidate(invalidation) => self.invalidate(&invalidation, peers),
+            Message::RedirectBroken { client, target } => self.redirect_broken(client, target, peers),
+            Message::Look => {}
         }
         0
     }
 
     fn tick(&mut self, _now_ms: u64, peers: &mut dyn Peers<Session>) {
+        if !self.postponed.is_empty() {
+            self.resume_postponed(peers);
+        }
         if self.blocked.next_deadline().is_none() {
             return;
         }
@@ -289,7 +358,10 @@ impl Service for Worker {
 
     fn next_deadline_ms(&self) -> Option<u64> {
         let idle = clock::monotonic_ms() + IDLE_MS_MAX;
-        let Some(deadline) = self.blocked.next_deadline() else { return Some(idle) };
+        let pause = self.executor.view().pause.filter(|_| !self.postponed.is_empty());
+        let deadline =
+            [self.blocked.next_deadline(), pause.map(|pause| pause.until)].into_iter().flatten().min();
+        let Some(deadline) = deadline else { return Some(idle) };
         let left = (deadline.0 - clock::now_ms()).max(0) as u64;
         Some(idle.min(clock::monotonic_ms() + left))
     }

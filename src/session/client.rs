@@ -4,11 +4,16 @@
 //! Always: the values are recent, not exact; nothing but display and selection depends on them.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::ids::UnixMs;
 use crate::session::traffic::ConnectionCounters;
+
+/// Bits of `Client::tracking`: CLIENT TRACKING is on; in BCAST mode; the client that it redirects to is gone.
+pub const TRACKS: u8 = 1;
+pub const BROADCASTS: u8 = 2;
+pub const REDIRECT_BROKEN: u8 = 4;
 
 /// What the user named this client.
 #[derive(Default, Debug, Clone)]
@@ -44,6 +49,11 @@ pub struct Client {
     pub channels: AtomicU32,
     pub patterns: AtomicU32,
     pub shard_channels: AtomicU32,
+    /// `TRACKS`, `BROADCASTS`, `REDIRECT_BROKEN`.
+    pub tracking: AtomicU8,
+    /// Whom it redirects invalidations to: 0 nobody, -1 while it does not track.
+    pub redirect: AtomicI64,
+    pub is_monitor: AtomicBool,
     pub is_replica: AtomicBool,
     pub is_blocked: AtomicBool,
     pub is_no_evict: AtomicBool,
@@ -82,6 +92,9 @@ impl Client {
             channels: AtomicU32::new(0),
             patterns: AtomicU32::new(0),
             shard_channels: AtomicU32::new(0),
+            tracking: AtomicU8::new(0),
+            redirect: AtomicI64::new(-1),
+            is_monitor: AtomicBool::new(false),
             is_replica: AtomicBool::new(false),
             is_blocked: AtomicBool::new(false),
             is_no_evict: AtomicBool::new(false),

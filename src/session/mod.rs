@@ -13,8 +13,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::ids::DbIndex;
 use crate::keyspace::watch::{WatchFlag, Watched};
+use crate::pubsub::tracking::{Table, Tracker};
 use crate::pubsub::{Kind, Registry, Subscriptions};
-use crate::session::client::Client;
+use crate::session::client::{BROADCASTS, Client, TRACKS};
 
 /// CLIENT REPLY.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -82,6 +83,11 @@ pub struct Session {
     pub replica: Option<Box<ReplicaTraits>>,
     /// None unless it is subscribed to something.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// None unless it tracks keys (CLIENT TRACKING).
+    pub tracking: Option<Arc<Tracker>>,
+    /// CLIENT CACHING was said: it holds for the next command.
+    pub is_caching: bool,
+    pub is_monitor: bool,
     /// EXEC is running this client's commands: none of them may block.
     pub is_executing: bool,
     /// Offset of the stream behind this client's last write, for WAIT.
@@ -101,6 +107,9 @@ impl Session {
             watch_flag: None,
             replica: None,
             subscriptions: None,
+            tracking: None,
+            is_caching: false,
+            is_monitor: false,
             is_executing: false,
             last_write_offset: 0,
         }
@@ -147,6 +156,37 @@ impl Session {
         client.shard_channels.store(subscriptions.count(Kind::Shard) as u32, Relaxed);
         if subscriptions.is_empty() {
             self.subscriptions = None;
+        }
+    }
+
+    /// Tracks keys as `tracker` says; none ends it.
+    pub fn track(&mut self, table: &Table, tracker: Option<Tracker>) {
+        let tracker = tracker.map(Arc::new);
+        let flags = tracker
+            .as_ref()
+            .map_or(0, |tracker| TRACKS | if tracker.options.is_broadcast { BROADCASTS } else { 0 });
+        let redirect = tracker.as_ref().map_or(-1, |tracker| tracker.redirect.map_or(0, |(id, _)| id as i64));
+        self.client.tracking.store(flags, Relaxed);
+        self.client.redirect.store(redirect, Relaxed);
+        match &tracker {
+            Some(tracker) => table.enable(tracker.clone()),
+            None => table.disable(self.client.id),
+        }
+        self.is_caching = false;
+        self.tracking = tracker;
+    }
+
+    /// After a command: CLIENT CACHING holds for one, or for a whole transaction.
+    #[cold]
+    pub fn forget_caching(&mut self, is_client_command: bool) {
+        self.is_caching = is_client_command || self.in_transaction();
+    }
+
+    /// Ends MONITOR.
+    pub fn unmonitor(&mut self, registry: &Registry) {
+        if std::mem::take(&mut self.is_monitor) {
+            registry.unmonitor(self.client.worker, self.client.id);
+            self.client.is_monitor.store(false, Relaxed);
         }
     }
 

@@ -3,11 +3,11 @@
 //! Called through its rows; LIST and INFO are in `client_list`.
 //! Always: another client is reached through its record in the roster and the host, never directly.
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 
+use crate::base::ids::UnixMs;
 use crate::base::number::parse_i64;
-use crate::commands::connection::client_list;
+use crate::commands::connection::{client_list, client_pause, client_tracking};
 use crate::commands::spec::help::help;
 use crate::commands::spec::host::Unblocking;
 use crate::commands::spec::{Args, Control, Failure, Flags, Group, Next, Row, Run, flags};
@@ -91,6 +91,75 @@ const SUBCOMMANDS: &[Row] = &[
         since: "7.2.0",
         summary: "Sets information specific to the client or connection.",
         run: Run::Control(set_info),
+        ..BASE
+    },
+    Row {
+        name: "caching",
+        arity: 3,
+        since: "6.0.0",
+        summary: "Instructs the server whether to track the keys in the next request.",
+        run: Run::Control(client_tracking::caching),
+        ..BASE
+    },
+    Row {
+        name: "getredir",
+        arity: 2,
+        since: "6.0.0",
+        summary: "Returns the client ID to which the connection's tracking notifications are redirected.",
+        run: Run::Control(client_tracking::get_redirect),
+        ..BASE
+    },
+    Row {
+        name: "no-evict",
+        arity: 3,
+        flags: ADMIN,
+        since: "7.0.0",
+        summary: "Sets the client eviction mode of the connection.",
+        run: Run::Control(client_pause::no_evict),
+        ..BASE
+    },
+    Row {
+        name: "no-touch",
+        arity: 3,
+        since: "7.2.0",
+        summary: "Controls whether commands sent by the client affect the LRU/LFU of accessed keys.",
+        run: Run::Control(client_pause::no_touch),
+        ..BASE
+    },
+    Row {
+        name: "pause",
+        arity: -3,
+        flags: ADMIN,
+        since: "3.0.0",
+        summary: "Suspends commands processing.",
+        run: Run::Control(client_pause::pause),
+        ..BASE
+    },
+    Row {
+        name: "tracking",
+        arity: -3,
+        since: "6.0.0",
+        summary: "Controls server-assisted client-side caching for the connection.",
+        complexity: "O(1). Some options may introduce additional complexity.",
+        run: Run::Control(client_tracking::tracking),
+        ..BASE
+    },
+    Row {
+        name: "trackinginfo",
+        arity: 2,
+        since: "6.2.0",
+        summary: "Returns information about server-assisted client-side caching for the connection.",
+        run: Run::Control(client_tracking::tracking_info),
+        ..BASE
+    },
+    Row {
+        name: "unpause",
+        arity: 2,
+        flags: ADMIN,
+        since: "6.2.0",
+        summary: "Resumes processing commands from paused clients.",
+        complexity: "O(N) Where N is the number of paused clients",
+        run: Run::Control(client_pause::unpause),
         ..BASE
     },
     Row {
@@ -202,17 +271,20 @@ struct KillFilter<'a> {
     local_address: Option<&'a [u8]>,
     class: Option<client_list::Class>,
     user: Option<&'a [u8]>,
+    /// Connected for at least so many seconds.
+    age_seconds: Option<i64>,
     kills_itself: bool,
 }
 
 impl KillFilter<'_> {
-    fn selects(&self, client: &Client, own_id: u64) -> bool {
+    fn selects(&self, client: &Client, own_id: u64, now: UnixMs) -> bool {
         let names = client.names.lock().unwrap_or_else(PoisonError::into_inner);
         self.id.is_none_or(|id| id == client.id)
             && self.address.is_none_or(|address| address == client.addr.as_bytes())
             && self.local_address.is_none_or(|address| address == client.laddr.as_bytes())
             && self.class.is_none_or(|class| class == client_list::class_of(client))
             && self.user.is_none_or(|user| user == names.user)
+            && self.age_seconds.is_none_or(|age| (now.0 - client.created.0) / 1000 >= age)
             && (self.kills_itself || client.id != own_id)
     }
 }
@@ -242,9 +314,14 @@ fn kill(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
 }
 
 fn kill_selected(control: &mut Control<'_>, filter: &KillFilter<'_>) -> usize {
-    let own_id = control.session.client.id;
-    let selected: Vec<Arc<Client>> =
-        control.host.roster().list().into_iter().filter(|client| filter.selects(client, own_id)).collect();
+    let (own_id, now) = (control.session.client.id, control.now);
+    let selected: Vec<Arc<Client>> = control
+        .host
+        .roster()
+        .list()
+        .into_iter()
+        .filter(|client| filter.selects(client, own_id, now))
+        .collect();
     for client in &selected {
         if client.id == own_id {
             // The reply to this very command still goes out.
@@ -276,6 +353,10 @@ fn parse_kill<'a>(args: &Args<'a>) -> Result<KillFilter<'a>, Failure> {
                 return Err(Failure::new(format!("ERR No such user '{user}'")));
             }
             filter.user = Some(value);
+        } else if args.is(at, "maxage") {
+            let age = args.int(at + 1).ok().filter(|age| *age > 0);
+            filter.age_seconds =
+                Some(age.ok_or(Failure::text("ERR maxage is not an integer or out of range"))?);
         } else if args.is(at, "skipme") && args.is(at + 1, "yes") {
             filter.kills_itself = false;
         } else if args.is(at, "skipme") && args.is(at + 1, "no") {
@@ -307,6 +388,10 @@ fn client_help(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failur
         control.reply,
         "client",
         &[
+            "CACHING (YES|NO)",
+            "    Say whether the keys of the next command are tracked, in the modes OPTIN and OPTOUT.",
+            "GETREDIR",
+            "    Return the ID of the client that invalidations are redirected to, 0 or -1.",
             "GETNAME",
             "    Return the name of the current connection.",
             "ID",
@@ -327,10 +412,18 @@ fn client_help(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failur
             "      Kill connections authenticated by <username>.",
             "    * SKIPME (YES|NO)",
             "      Skip killing current connection (default: yes).",
+            "    * MAXAGE <seconds>",
+            "      Kill connections that are at least this old.",
             "LIST [options ...]",
             "    Return information about client connections. Options:",
             "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
             "      Return clients of specified type.",
+            "NO-EVICT (ON|OFF)",
+            "    Protect the current connection from being evicted.",
+            "NO-TOUCH (ON|OFF)",
+            "    Leave the access times of keys alone when this connection reads them.",
+            "PAUSE <timeout> [WRITE|ALL]",
+            "    Keep commands back for <timeout> milliseconds: all, or those that write.",
             "REPLY (ON|OFF|SKIP)",
             "    Control the replies sent to the current connection.",
             "SETNAME <name>",
@@ -339,14 +432,15 @@ fn client_help(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failur
             "    Set client meta attr. Options are:",
             "    * LIB-NAME: the client lib name.",
             "    * LIB-VER: the client lib version.",
+            "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT] [NOLOOP]",
+            "    Have the server tell which cached keys have changed.",
+            "TRACKINGINFO",
+            "    Return how the current connection tracks keys.",
             "UNBLOCK <clientid> [TIMEOUT|ERROR]",
             "    Unblock the specified blocked client.",
+            "UNPAUSE",
+            "    Let paused commands run.",
         ],
     );
     Ok(())
-}
-
-/// Keeps the record's flag of a boolean option; used by options that other threads read.
-pub(super) fn flag_of(client: &Client) -> &'static str {
-    if client.is_replica.load(Relaxed) { "S" } else { "N" }
 }

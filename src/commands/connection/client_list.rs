@@ -9,10 +9,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::ids::UnixMs;
 use crate::base::number::parse_i64;
-use crate::commands::connection::client::flag_of;
 use crate::commands::spec::table::{CommandId, table};
 use crate::commands::spec::{Args, Control, Failure};
-use crate::session::client::Client;
+use crate::session::client::{BROADCASTS, Client, REDIRECT_BROKEN, TRACKS};
 
 /// The types that LIST and KILL select by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,6 +80,26 @@ pub(super) fn list(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Fai
     Ok(())
 }
 
+/// What kind of client it is and what it is doing, a letter each.
+fn flags(client: &Client) -> String {
+    let tracking = client.tracking.load(Relaxed);
+    let letters = [
+        (client.is_monitor.load(Relaxed), 'O'),
+        (client.is_replica.load(Relaxed), 'S'),
+        (client.is_subscriber(), 'P'),
+        (client.queued.load(Relaxed) >= 0, 'x'),
+        (client.is_blocked.load(Relaxed), 'b'),
+        (tracking & TRACKS != 0, 't'),
+        (tracking & REDIRECT_BROKEN != 0, 'R'),
+        (tracking & BROADCASTS != 0, 'B'),
+        (client.is_unix, 'U'),
+        (client.is_no_evict.load(Relaxed), 'e'),
+        (client.is_no_touch.load(Relaxed), 'T'),
+    ];
+    let shown: String = letters.iter().filter(|(is_set, _)| *is_set).map(|(_, letter)| *letter).collect();
+    if shown.is_empty() { "N".into() } else { shown }
+}
+
 fn write_client(out: &mut String, client: &Client, now: UnixMs) {
     let names = client.names.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let traffic = &client.traffic;
@@ -93,15 +112,14 @@ fn write_client(out: &mut String, client: &Client, now: UnixMs) {
     // Writing into a String cannot fail.
     let _ = write!(
         out,
-        "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={}{} db={} sub={} psub={} ssub={} multi={} watch={} ",
+        "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} ",
         client.id,
         client.addr,
         client.laddr,
         client.fd,
         seconds(client.created.0),
         seconds(client.last_request.load(Relaxed)),
-        flag_of(client),
-        if client.is_blocked.load(Relaxed) { "b" } else { "" },
+        flags(client),
         client.db.load(Relaxed),
         client.channels.load(Relaxed),
         client.patterns.load(Relaxed),
@@ -112,10 +130,11 @@ fn write_client(out: &mut String, client: &Client, now: UnixMs) {
     let _ = writeln!(
         out,
         "qbuf={query} qbuf-free={} argv-mem=0 multi-mem=0 rbs={reply_room} rbp={reply_room} obl={pending} oll=0 omem=0 \
-         tot-mem={} events=r cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+         tot-mem={} events=r cmd={command} user={} redir={} resp={} lib-name={} lib-ver={}",
         query_room.saturating_sub(query),
         query_room + reply_room + size_of::<Client>() as u64,
         String::from_utf8_lossy(&names.user),
+        client.redirect.load(Relaxed),
         if client.resp3.load(Relaxed) { 3 } else { 2 },
         String::from_utf8_lossy(&names.lib_name),
         String::from_utf8_lossy(&names.lib_ver),

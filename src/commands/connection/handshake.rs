@@ -234,6 +234,10 @@ fn quit(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
 fn reset(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     control.host.unwatch(control.session);
     control.session.unsubscribe_all(control.host.pubsub());
+    control.session.unmonitor(control.host.pubsub());
+    if control.session.tracking.is_some() {
+        control.session.track(control.host.tracking(), None);
+    }
     let needs_password = control.host.config().load().requirepass.is_some();
     let session = &mut *control.session;
     session.transaction = None;

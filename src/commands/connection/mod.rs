@@ -5,4 +5,6 @@
 
 pub mod client;
 pub mod client_list;
+mod client_pause;
+mod client_tracking;
 pub mod handshake;

@@ -9,5 +9,6 @@ pub mod debug;
 mod debug_protocol;
 pub mod info;
 pub mod memory;
+pub mod monitor;
 pub mod persistence;
 pub mod shutdown;

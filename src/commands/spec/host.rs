@@ -11,7 +11,7 @@ use crate::commands::spec::{Answer, Failure};
 use crate::config::{Asker, Live};
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::watch::WatchTable;
-use crate::pubsub::Registry;
+use crate::pubsub::{Registry, tracking};
 use crate::resp::reply::Reply;
 use crate::session::Session;
 use crate::session::client::Client;
@@ -55,6 +55,22 @@ pub enum Unblocking {
     Error,
 }
 
+/// What CLIENT PAUSE keeps back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Extent {
+    /// Commands that change something, here or on replicas.
+    Writes,
+    All,
+}
+
+/// A pause of clients.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pause {
+    pub extent: Extent,
+    /// The first moment at which commands run again.
+    pub until: UnixMs,
+}
+
 pub trait Host: Send + Sync {
     fn config(&self) -> &Live;
     fn keyspace(&self) -> Arc<Keyspace>;
@@ -62,6 +78,10 @@ pub trait Host: Send + Sync {
     fn roster(&self) -> &Roster;
     /// Who is subscribed to what.
     fn pubsub(&self) -> &Registry;
+    /// Which clients cache what.
+    fn tracking(&self) -> &tracking::Table;
+    /// CLIENT PAUSE, on top of a pause that is on; none ends it.
+    fn pause(&self, pause: Option<Pause>);
     /// Makes `keyspace` the current one. Only while the world stands still.
     fn replace_keyspace(&self, keyspace: Keyspace);
     /// Gives the memory of databases that are no longer current back, on a thread of its own.

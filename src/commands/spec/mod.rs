@@ -73,6 +73,8 @@ pub enum Next {
     Close,
     /// No further command of this connection runs until `Host` answers for it (WAIT).
     Block,
+    /// Clients are paused: the command is tried again when they are not.
+    Postpone,
     /// The socket leaves the worker for a replica sender (PSYNC, SYNC).
     BecomeReplica,
 }
@@ -82,7 +84,7 @@ impl Next {
     pub fn or(self, other: Next) -> Next {
         match (self, other) {
             (Next::Close, _) | (_, Next::Close) => Next::Close,
-            (_, Next::Continue | Next::Block | Next::BecomeReplica) => Next::Continue,
+            (_, Next::Continue | Next::Block | Next::Postpone | Next::BecomeReplica) => Next::Continue,
         }
     }
 }

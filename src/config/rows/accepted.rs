@@ -129,7 +129,6 @@ pub(super) static ROWS: &[Row] = &[
         "0",
         "Clients are bounded one by one, by the output and query buffer limits.",
     ),
-    Row::accepted("tracking-table-max-keys", LONG, "1000000", "There is no client-side caching yet."),
     // Watching the server.
     Row::accepted(
         "slowlog-log-slower-than",

@@ -14,7 +14,7 @@ use crate::commands::spec::{Answer, Args, Awaited, Blocking, Ctx, Effect, Next, 
 use crate::exec::blocked::registry::Registry;
 use crate::exec::blocked::waiter::{WaitState, Waiter};
 use crate::exec::engine::Engine;
-use crate::exec::executor::{Executor, KeyHandler, fail, open, publish_events};
+use crate::exec::executor::{Executor, KeyHandler, announce, fail, open, remember_keys};
 use crate::keyspace::space::Space;
 use crate::resp::reply::Reply;
 use crate::session::Session;
@@ -61,7 +61,7 @@ impl Executor {
             let claimed = claimed_key(&engine.blocked, &mut space, command, &args, session.db);
             if let Some(key) = claimed {
                 self.stream.commit(session.db, &args, Effect::None, &space.changes.expired);
-                publish_events(&mut self.publisher, &mut space);
+                announce(&mut self.publisher, &mut space);
                 let tally = space.changes.tally;
                 drop(space);
                 self.tally(tally);
@@ -87,7 +87,8 @@ impl Executor {
                 Effect::None
             });
             let written = self.stream.commit(session.db, &args, effect, &space.changes.expired);
-            publish_events(&mut self.publisher, &mut space);
+            remember_keys(&self.engine, session, command, &args);
+            announce(&mut self.publisher, &mut space);
             let mut next = Next::Continue;
             if let Some(wish) = wish {
                 debug_assert_eq!(reply.len(), mark, "a command that blocks says nothing");
@@ -186,7 +187,7 @@ impl Executor {
         let effect = result.unwrap_or(Effect::None);
         // What clients of a writable replica do stays there; the link's stream is its primary's.
         let written = !self.is_link && self.stream.commit(waiter.db, &args, effect, &space.changes.expired);
-        publish_events(&mut self.publisher, &mut space);
+        announce(&mut self.publisher, &mut space);
         if ended {
             self.engine.blocked.leave(waiter);
             waiter.finish();

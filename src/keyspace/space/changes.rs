@@ -14,6 +14,7 @@ use crate::keyspace::entry::{Entry, Stamp};
 use crate::keyspace::notify::{Classes, Event};
 use crate::keyspace::ready::Waiting;
 use crate::keyspace::shard::{BucketIndex, ShardGuard};
+use crate::keyspace::tracked::{Touched, Tracked};
 use crate::keyspace::watch::WatchTable;
 use crate::types::Kind;
 
@@ -46,6 +47,7 @@ pub struct Surroundings<'a> {
     pub pre_images: Option<&'a dyn PreImages>,
     pub watches: &'a WatchTable,
     pub waiting: &'a Waiting,
+    pub tracked: &'a Tracked,
     /// The classes of events that somebody may have subscribed to.
     pub notify: Classes,
     pub expiry: Expiry,
@@ -87,6 +89,8 @@ pub struct Changes<'a> {
     pub events: Vec<Event>,
     /// Keys that somebody may wait for and that have come to be, or have got more; in order.
     pub ready: Vec<(DbIndex, Vec<u8>)>,
+    /// Keys that have changed, while clients track keys; in order.
+    pub touched: Vec<Touched>,
     pub tally: Tally,
 }
 
@@ -100,6 +104,7 @@ impl<'a> Changes<'a> {
             due: Vec::new(),
             events: Vec::new(),
             ready: Vec::new(),
+            touched: Vec::new(),
             tally: Tally::default(),
         }
     }
@@ -126,6 +131,14 @@ impl<'a> Changes<'a> {
         if self.around.watches.is_active() {
             self.around.watches.touch(db, key, exists);
         }
+        if self.around.tracked.is_anyone() {
+            self.push_touched(key, false);
+        }
+    }
+
+    #[cold]
+    fn push_touched(&mut self, key: &[u8], by_server: bool) {
+        self.touched.push(Touched { key: key.to_vec(), by_server });
     }
 
     #[cold]
@@ -137,6 +150,9 @@ impl<'a> Changes<'a> {
         self.tally.expired += 1;
         self.notify(Classes::EXPIRED, "expired", db, key);
         self.after(db, key, false);
+        if let Some(touched) = self.touched.last_mut() {
+            touched.by_server = true;
+        }
     }
 
     /// A read has found nothing.

@@ -190,6 +190,7 @@ fn surroundings(executor: &Executor) -> Surroundings<'_> {
         pre_images: view.snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
         watches: &executor.engine().watches,
         waiting: &executor.engine().blocked.waiting,
+        tracked: &executor.engine().tracking.tracked,
         notify: Classes::default(),
         expiry: Expiry::Delete,
     }

@@ -60,6 +60,7 @@ impl Server {
             pre_images: None,
             watches: &self.engine.watches,
             waiting: &self.engine.blocked.waiting,
+            tracked: &self.engine.tracking.tracked,
             notify: Classes::default(),
             expiry: Expiry::Ignore,
         };

@@ -24,7 +24,7 @@ pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
     lines.field("client_recent_max_input_buffer", input);
     lines.field("client_recent_max_output_buffer", output);
     lines.field("blocked_clients", blocked);
-    lines.field("tracking_clients", 0);
+    lines.field("tracking_clients", moment.shared.engine.tracking.tracked.count());
     lines.field("pubsub_clients", subscribed);
     lines.field("watching_clients", watching);
     let waits = &moment.shared.engine.blocked;

@@ -46,7 +46,10 @@ pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
     lines.fields(&["active_defrag_hits", "active_defrag_misses"], 0);
     lines.fields(&["active_defrag_key_hits", "active_defrag_key_misses"], 0);
     lines.fields(&["total_active_defrag_time", "current_active_defrag_time"], 0);
-    lines.fields(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"], 0);
+    let (keys, items, prefixes) = shared.engine.tracking.counts();
+    lines.field("tracking_total_keys", keys);
+    lines.field("tracking_total_items", items);
+    lines.field("tracking_total_prefixes", prefixes);
     lines.field("unexpected_error_replies", 0);
     lines.field("total_error_replies", totals.get(Count::ErrorReplies));
     lines.field("dump_payload_sanitizations", 0);
