@@ -13,6 +13,7 @@ use starling::keyspace::db::Keyspace;
 use starling::keyspace::notify::Classes;
 use starling::keyspace::ready::Waiting;
 use starling::keyspace::space::{Expiry, Space, Surroundings, access_clock};
+use starling::keyspace::tracked::Tracked;
 use starling::keyspace::watch::WatchTable;
 use starling::types::Str;
 
@@ -49,7 +50,7 @@ impl Bench {
     /// Locks one key as a command does and hands it to `work`.
     #[inline]
     fn open<R>(&self, key: &[u8], work: impl FnOnce(&mut Space<'_>) -> R) -> R {
-        let waiting = Waiting::default();
+        let (waiting, tracked) = (Waiting::default(), Tracked::default());
         let around = Surroundings {
             now: NOW,
             clock: access_clock(NOW),
@@ -57,6 +58,7 @@ impl Bench {
             pre_images: None,
             watches: &self.watches,
             waiting: &waiting,
+            tracked: &tracked,
             notify: Classes::default(),
             expiry: Expiry::Delete,
         };

@@ -640,21 +640,23 @@ pub(super) fn open<'v>(
     }
 }
 
-/// Publishes what has happened to keys, while their shards are still locked: events of one key keep the order of its changes.
+/// Publishes what has happened to keys, while their shards are still locked, so that events of one key keep the order of its
+/// changes; and tells those who have read what has changed.
 #[inline]
 pub(super) fn publish_events(publisher: &mut Publisher, space: &mut Space<'_>) {
     if !space.changes.events.is_empty() {
         publish_some(publisher, space);
     }
+    if !space.changes.touched.is_empty() {
+        publisher.invalidate(std::mem::take(&mut space.changes.touched));
+    }
 }
 
-/// As `publish_events`, and tells those who have cached what has changed.
+/// As `publish_events`, where a command or a transaction ends.
 #[inline]
 pub(super) fn announce(publisher: &mut Publisher, space: &mut Space<'_>) {
     publish_events(publisher, space);
-    if !space.changes.touched.is_empty() {
-        publisher.invalidate(&std::mem::take(&mut space.changes.touched));
-    }
+    publisher.broadcast();
 }
 
 /// A client that caches is noted as a reader of the keys of a command that reads. Under the locks of these keys.

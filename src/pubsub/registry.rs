@@ -302,13 +302,15 @@ pub struct Publisher {
     tracking: Arc<Table>,
     /// The client whose command runs, and its worker; 0 if it is no client's.
     caller: (u64, usize),
+    /// Keys that have changed since the last `broadcast`, while clients track in BCAST mode.
+    touched: Vec<Touched>,
     /// Push messages for the caller, in RESP3, to be appended behind its reply.
     pub pushes: Vec<Arc<[u8]>>,
 }
 
 impl Publisher {
     pub fn new(registry: Arc<Registry>, tracking: Arc<Table>) -> Publisher {
-        Publisher { registry, tracking, caller: (0, usize::MAX), pushes: Vec::new() }
+        Publisher { registry, tracking, caller: (0, usize::MAX), touched: Vec::new(), pushes: Vec::new() }
     }
 
     /// From now on commands of this client run.
@@ -321,10 +323,29 @@ impl Publisher {
         &self.registry
     }
 
-    /// Tells clients which have cached these keys that they have changed.
+    /// Tells clients which have read these keys that they have changed. Those in BCAST mode hear it with `broadcast`.
     #[cold]
-    pub fn invalidate(&self, touched: &[Touched]) {
-        self.tracking.invalidate(touched, self.caller.0);
+    pub fn invalidate(&mut self, touched: Vec<Touched>) {
+        self.tracking.invalidate(&touched, self.caller.0);
+        if self.tracking.is_broadcasting() {
+            self.touched.extend(touched);
+        }
+    }
+
+    /// Tells all who have cached these keys at once.
+    pub fn tell(&mut self, touched: Vec<Touched>) {
+        if !touched.is_empty() {
+            self.invalidate(touched);
+            self.broadcast();
+        }
+    }
+
+    /// The command, or the transaction, is over: what it has changed is told to clients in BCAST mode.
+    #[inline]
+    pub fn broadcast(&mut self) {
+        if !self.touched.is_empty() {
+            self.tracking.broadcast(&std::mem::take(&mut self.touched), self.caller.0);
+        }
     }
 
     /// Sends a message; returns the number of receivers.

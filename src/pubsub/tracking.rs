@@ -124,15 +124,17 @@ impl Table {
         }
     }
 
-    /// Keys have changed by a command of client `by` (0: of nobody). Called under the locks of their shards.
+    /// Keys have changed by a command of client `by` (0: of nobody): those who have read them are told.
     #[cold]
     pub fn invalidate(&self, touched: &[Touched], by: u64) {
         for touched in touched {
             self.invalidate_readers(&touched.key, if touched.by_server { 0 } else { by });
         }
-        if self.prefix_count.load(Relaxed) > 0 {
-            self.broadcast(touched, by);
-        }
+    }
+
+    /// Does any client track in BCAST mode?
+    pub fn is_broadcasting(&self) -> bool {
+        self.prefix_count.load(Relaxed) > 0
     }
 
     fn invalidate_readers(&self, key: &[u8], by: u64) {
@@ -149,7 +151,9 @@ impl Table {
         }
     }
 
-    fn broadcast(&self, touched: &[Touched], by: u64) {
+    /// The same for those who track in BCAST mode: one message per client and prefix, whatever the number of keys.
+    #[cold]
+    pub fn broadcast(&self, touched: &[Touched], by: u64) {
         let prefixes = self.prefixes.read().unwrap_or_else(PoisonError::into_inner);
         for (prefix, clients) in prefixes.iter() {
             let keys: BTreeSet<&[u8]> = matching(touched, prefix, |_| true);
@@ -315,10 +319,10 @@ mod tests {
         let options = Options { is_broadcast: true, ..Options::default() };
         table.enable(tracker(1, options, &["a", "b"]));
         table.enable(tracker(2, Options { is_noloop: true, ..options }, &[""]));
-        table.invalidate(&touched(&["a2", "c", "a1", "b1"]), 2);
+        table.broadcast(&touched(&["a2", "c", "a1", "b1"]), 2);
         check(&sent, &[(1, "a1 a2"), (1, "b1")]);
         let expired = [Touched { key: b"a".to_vec(), by_server: true }];
-        table.invalidate(&expired, 2);
+        table.broadcast(&expired, 2);
         check(&sent, &[(2, "a"), (1, "a")]);
     }
 

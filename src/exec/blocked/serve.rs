@@ -187,6 +187,7 @@ impl Executor {
         let effect = result.unwrap_or(Effect::None);
         // What clients of a writable replica do stays there; the link's stream is its primary's.
         let written = !self.is_link && self.stream.commit(waiter.db, &args, effect, &space.changes.expired);
+        let touched = std::mem::take(&mut space.changes.touched);
         announce(&mut self.publisher, &mut space);
         if ended {
             self.engine.blocked.leave(waiter);
@@ -199,10 +200,13 @@ impl Executor {
         drop(space);
         self.tally(tally);
         if !ended {
+            self.publisher.tell(touched);
             return Turn::Waits;
         }
         let written = written.then_some(self.stream.last_offset);
         self.engine.host().answer(&waiter.client, Answer { reply: reply.buf, written, closes: false });
+        // Behind the answer, if the client itself has cached what its command has changed.
+        self.publisher.tell(touched);
         Turn::Ended
     }
 }
