@@ -14,8 +14,8 @@ use starling::base::random::Rng;
 use starling::codec::crc64;
 use starling::codec::lzf::{Compressor, decompress};
 use starling::codec::rdb::decode::read_string;
-use starling::codec::rdb::encode;
 use starling::codec::rdb::reader::{Event, RdbReader};
+use starling::codec::rdb::{Dialect, encode};
 use std::hint::black_box;
 
 fn base(c: &mut Criterion) {
@@ -62,7 +62,7 @@ fn values(compressible: bool) -> Vec<Vec<u8>> {
 
 fn stream(values: &[Vec<u8>], mut compressor: Option<&mut Compressor>, out: &mut Vec<u8>) {
     out.clear();
-    encode::write_header(out);
+    encode::write_header(out, Dialect::Common);
     encode::write_select_db(out, 0);
     for value in values {
         out.push(0);

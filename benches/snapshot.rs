@@ -11,6 +11,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use starling::base::hash::hash_key;
 use starling::base::ids::{DbIndex, UnixMs};
 use starling::base::random::Rng;
+use starling::codec::rdb::Dialect;
 use starling::config::{Config, Live};
 use starling::exec::engine::Engine;
 use starling::keyspace::entry::Entry;
@@ -41,6 +42,7 @@ fn walk(snapshots: &Arc<Snapshots>, compress: bool, keep: bool) -> Vec<u8> {
     let (sender, receiver) = mpsc::channel();
     snapshots.enlist(Request {
         following: Following::File,
+        reads: Dialect::Valkey80,
         lag_bytes_max: u64::MAX,
         wake: None,
         on_start: Box::new(move |_, chunks| sender.send(chunks).expect("the bench waits")),

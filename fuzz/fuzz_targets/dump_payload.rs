@@ -8,7 +8,7 @@
 use libfuzzer_sys::fuzz_target;
 use starling::codec::rdb::decode::read_string;
 use starling::codec::rdb::dump::{dump_payload, seal_payload, verify_dump};
-use starling::codec::rdb::value_type;
+use starling::codec::rdb::{Dialect, value_type};
 
 fn restore(payload: &[u8]) {
     if let Some((value_type::STRING, mut body)) = verify_dump(payload).and_then(|dump| dump.split()) {
@@ -19,10 +19,10 @@ fn restore(payload: &[u8]) {
 fuzz_target!(|input: &[u8]| {
     restore(input);
     let mut sealed = input.to_vec();
-    seal_payload(&mut sealed);
+    seal_payload(Dialect::Common, &mut sealed);
     assert_eq!(verify_dump(&sealed).map(|dump| dump.contents), Some(input));
     restore(&sealed);
-    restore(&dump_payload(value_type::STRING, input));
+    restore(&dump_payload(Dialect::Common, value_type::STRING, input));
     let at = input.first().map_or(0, |&at| usize::from(at) % sealed.len());
     sealed[at] ^= 1;
     let checksum_is_zero = sealed.ends_with(&[0; 8]);

@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 use starling::codec::crc64::checksum;
 use starling::codec::rdb::decode::{RdbString, read_string};
 use starling::codec::rdb::reader::{Event, KeyHead, RdbReader};
-use starling::codec::rdb::{RdbError, encode, opcode, value_type};
+use starling::codec::rdb::{Dialect, RdbError, encode, opcode, value_type};
 
 /// Hands out pieces of the sizes that the fuzzer chose, over and over.
 struct Pieces<'a> {
@@ -62,7 +62,7 @@ fn read_all(stream: impl Read, verify: bool) -> (Seen, Option<RdbError>) {
 /// The keys and databases of a stream, written anew.
 fn rewrite(seen: &Seen) -> Vec<u8> {
     let mut out = Vec::new();
-    encode::write_header(&mut out);
+    encode::write_header(&mut out, Dialect::Common);
     for (event, value) in seen {
         match (event, value) {
             (Event::SelectDb(db), _) => encode::write_select_db(&mut out, *db),

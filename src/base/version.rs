@@ -5,5 +5,8 @@
 /// The Redis version whose commands and replies we follow (`redis_version`, `redis-ver`).
 pub const REDIS_VERSION: &str = "7.2.0";
 
+/// The Valkey version whose RDB we load, which a primary of that kind is told (`REPLCONF version`).
+pub const VALKEY_VERSION: &str = "9.0.0";
+
 /// Our own version (`starling_version`).
 pub const STARLING_VERSION: &str = env!("CARGO_PKG_VERSION");

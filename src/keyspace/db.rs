@@ -145,6 +145,12 @@ impl Keyspace {
         self.dbs.iter().map(|db| db.len()).sum()
     }
 
+    /// May there be a value whose elements have deadlines of their own (fields of hashes)?
+    pub fn may_have_timed_elements(&self) -> bool {
+        let is_timed = |db: &Db| db.sides.iter().any(|side| side.elements_due() < UnixMs(i64::MAX));
+        self.dbs.iter().any(|db| is_timed(db))
+    }
+
     /// The same databases but for `emptied`, which start anew.
     pub fn with_empty(&self, emptied: impl Fn(DbIndex) -> bool) -> Keyspace {
         let fresh = |(index, db): (DbIndex, &Arc<Db>)| {

@@ -268,6 +268,7 @@ impl Replication {
         let (me, for_cut) = (self.me.clone(), follower.clone());
         let ticket = self.snapshots().enlist(Request {
             following: Following::Replica,
+            reads: follower.reads,
             lag_bytes_max: if limit == 0 { u64::MAX } else { limit.max(self.backlog_size()) },
             wake,
             on_start: Box::new(move |cut, subscription| {

@@ -62,6 +62,8 @@ pub struct ReplicaTraits {
     pub eof: bool,
     /// `capa psync2`: understands `+CONTINUE <replid>`.
     pub psync2: bool,
+    /// `capa rdb-channel-repl`: Redis 8 and later.
+    pub rdb_channel: bool,
     /// `version` as Valkey sends it, `(major << 16) | (minor << 8) | patch`; 0 if unknown.
     pub version: u32,
     /// `rdb-only`: wants the RDB and no stream.

@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use crate::base::ids::{DbIndex, UnixMs};
+use crate::codec::rdb::Dialect;
 use crate::keyspace::db::{Db, Keyspace};
 use crate::keyspace::entry::Stamp;
 use crate::keyspace::space::PreImages;
@@ -53,6 +54,8 @@ pub struct Cut {
     /// `None` if this server has no stream: never replicated, never a replica.
     pub position: Option<StreamPosition>,
     pub keyspace: Arc<Keyspace>,
+    /// How it is written: what all followers can load.
+    pub dialect: Dialect,
     /// Entries with this stamp were born, changed or captured after the cut.
     pub stamp: Stamp,
     /// By number of the database.

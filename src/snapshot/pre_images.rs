@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam::utils::CachePadded;
 
 use crate::base::ids::DbIndex;
+use crate::codec::rdb::Dialect;
 use crate::keyspace::db::{DbId, Keyspace};
 use crate::keyspace::entry::Entry;
 use crate::keyspace::space::PreImages;
@@ -42,6 +43,7 @@ pub struct Store {
     dbs: Box<[(DbId, DbIndex)]>,
     lanes: Box<[Lane]>,
     bytes_max: usize,
+    dialect: Dialect,
     /// Bytes in the lanes and in the walker's hands, not yet in a chunk. Writers add, the walker subtracts; Relaxed,
     /// publishes nothing: the lanes' mutexes do.
     bytes_held: AtomicUsize,
@@ -61,13 +63,14 @@ thread_local! {
 
 impl Store {
     /// For a walk over `keyspace` as it stands at the cut.
-    pub fn new(keyspace: &Keyspace, bytes_max: usize) -> Arc<Store> {
+    pub fn new(keyspace: &Keyspace, dialect: Dialect, bytes_max: usize) -> Arc<Store> {
         let mut dbs: Box<[_]> = keyspace.iter().map(|(index, db)| (db.id(), index)).collect();
         dbs.sort_unstable_by_key(|(id, _)| id.0);
         Arc::new(Store {
             dbs,
             lanes: (0..LANES).map(|_| Lane::default()).collect(),
             bytes_max,
+            dialect,
             bytes_held: AtomicUsize::new(0),
             is_over_limit: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
@@ -89,7 +92,7 @@ impl Store {
         });
         let bytes = &mut batches[at].bytes;
         let before = bytes.len();
-        encode_entry(bytes, entry);
+        encode_entry(bytes, entry, self.dialect);
         let grown = bytes.len() - before;
         if self.bytes_held.fetch_add(grown, Relaxed) + grown > self.bytes_max {
             self.is_over_limit.store(true, Relaxed);
@@ -139,6 +142,7 @@ impl PreImages for Handle {
 mod tests {
     use super::{Handle, Store};
     use crate::base::ids::DbIndex;
+    use crate::codec::rdb::Dialect;
     use crate::keyspace::db::Keyspace;
     use crate::keyspace::entry::Entry;
     use crate::keyspace::space::PreImages;
@@ -147,7 +151,7 @@ mod tests {
     #[test]
     fn strange_databases_are_ignored_and_the_limit_fails_the_snapshot() {
         let (ours, theirs) = (Keyspace::new(2), Keyspace::new(2));
-        let store = Store::new(&ours, 100);
+        let store = Store::new(&ours, Dialect::Common, 100);
         let handle = Handle(store.clone());
         let entry = Entry::string(b"key", Str::Bytes(b"0123456789"), None, 0, 0);
         handle.capture(theirs.db(DbIndex(1)).id(), &entry);

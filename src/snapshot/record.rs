@@ -11,16 +11,17 @@
 
 use crate::base::ids::UnixMs;
 use crate::codec::lzf;
+use crate::codec::rdb::Dialect;
 use crate::codec::rdb::encode::{write_expire_ms, write_integer, write_string};
 use crate::each_collection;
 use crate::keyspace::entry::Entry;
 use crate::types::{Collection, Str, rdb};
 
 /// Appends an entry as it is now, uncompressed.
-pub fn encode_entry(out: &mut Vec<u8>, entry: &Entry) {
+pub fn encode_entry(out: &mut Vec<u8>, entry: &Entry, dialect: Dialect) {
     let value = entry.value();
-    write_head(out, entry.deadline(), rdb::type_of(value), entry.key(), None);
-    rdb::encode(out, value, None);
+    write_head(out, entry.deadline(), rdb::type_of(value, dialect), entry.key(), None);
+    rdb::encode(out, value, dialect, None);
 }
 
 /// What stands before a value.
@@ -67,11 +68,11 @@ pub struct Slice {
 }
 
 impl Slice {
-    pub fn copy(&mut self, entry: &Entry) {
+    pub fn copy(&mut self, entry: &Entry, dialect: Dialect) {
         let key = entry.key();
         self.bytes.extend_from_slice(key);
         let value = entry.value();
-        let kind = rdb::type_of(value);
+        let kind = rdb::type_of(value, dialect);
         let value = each_collection!(value,
         string => match string {
             Str::Int(number) => Value::Int(number),
@@ -81,7 +82,7 @@ impl Slice {
             Some(bytes) => self.blob(bytes),
             None => {
                 let before = self.bytes.len();
-                collection.encode(&mut self.bytes, None);
+                collection.encode_in(dialect, &mut self.bytes, None);
                 Value::Encoded(self.bytes.len() - before)
             }
         });

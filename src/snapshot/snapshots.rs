@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::ids::UnixMs;
+use crate::codec::rdb::Dialect;
 use crate::snapshot::SnapshotError;
 use crate::snapshot::chunks::{Feed, Subscription, Terms, Wake};
 use crate::snapshot::cut::{Cut, StreamPosition, World};
@@ -34,6 +35,8 @@ pub enum Following {
 /// A wish to follow the next walk.
 pub struct Request {
     pub following: Following,
+    /// What it can load. Matters only if the data has more than any server can load.
+    pub reads: Dialect,
     /// Bytes that this follower may fall behind the walk before it is cut off (`chunks::LAG_BYTES_MAX`).
     pub lag_bytes_max: u64,
     /// Called when there is something new after [`crate::snapshot::Piece::NotYet`]; `None` for followers that block.
@@ -192,16 +195,19 @@ impl Snapshots {
             state.walking = Walking::Starting;
             std::mem::take(&mut state.waiting)
         };
-        let count = |following| requests.iter().filter(|(_, request)| request.following == following).count();
-        let (files, replicas) = (count(Following::File), count(Following::Replica));
-        let (cut, feed, pre_images) = self.take_cut(requests, now);
+        let Taken { cut, feed, pre_images, followers, left } = self.take_cut(requests, now);
+        let count = |following| followers.iter().filter(|follower| **follower == following).count();
         let underway = Underway {
             feed: feed.clone(),
             pre_images: pre_images.clone(),
-            for_file: files > 0,
-            for_replicas: replicas,
+            for_file: count(Following::File) > 0,
+            for_replicas: count(Following::Replica),
         };
-        self.state().walking = Walking::Yes(underway);
+        {
+            let mut state = self.state();
+            state.waiting.splice(0..0, left);
+            state.walking = Walking::Yes(underway);
+        }
         let walker = Walker::new(cut.clone(), pre_images.clone(), feed.clone(), options);
         let ending =
             Ending { snapshots: self.clone(), feed, pre_images, result: Err(SnapshotError::Panicked) };
@@ -212,31 +218,56 @@ impl Snapshots {
         walk.map(|_| cut).map_err(StartError::NoThread)
     }
 
-    fn take_cut(&self, requests: Vec<(Ticket, Request)>, now: UnixMs) -> (Arc<Cut>, Arc<Feed>, Arc<Store>) {
-        let has_replicas = requests.iter().any(|(_, request)| request.following == Following::Replica);
-        let (mut terms, mut on_start) = (Vec::new(), Vec::new());
-        for (_, request) in requests {
-            terms.push(Terms { lag_bytes_max: request.lag_bytes_max, wake: request.wake });
-            on_start.push(request.on_start);
-        }
-        let (feed, subscriptions) = Feed::new(terms);
-        let mut followers = Some(on_start.into_iter().zip(subscriptions));
+    fn take_cut(&self, requests: Vec<(Ticket, Request)>, now: UnixMs) -> Taken {
+        let mut requests = Some(requests);
         let mut taken = None;
         self.world.stop(&mut || {
             let keyspace = self.world.keyspace();
-            let position = (self.position)(has_replicas);
-            let pre_images = Store::new(&keyspace, self.pre_image_bytes_max);
+            let requests = requests.take().unwrap_or_default();
+            let (dialect, served, left) = choose(requests, keyspace.may_have_timed_elements());
+            let followers: Vec<Following> = served.iter().map(|(_, request)| request.following).collect();
+            let (mut terms, mut on_start) = (Vec::new(), Vec::new());
+            for (_, request) in served {
+                terms.push(Terms { lag_bytes_max: request.lag_bytes_max, wake: request.wake });
+                on_start.push(request.on_start);
+            }
+            let (feed, subscriptions) = Feed::new(terms);
+            let position = (self.position)(followers.contains(&Following::Replica));
+            let pre_images = Store::new(&keyspace, dialect, self.pre_image_bytes_max);
             let stamp = self.world.begin_snapshot(Box::new(Handle(pre_images.clone())));
             let sizes = Cut::sizes_of(&keyspace);
-            let cut = Arc::new(Cut { position, keyspace, stamp, sizes, taken_at: now });
-            for (on_start, subscription) in followers.take().into_iter().flatten() {
+            let cut = Arc::new(Cut { position, keyspace, dialect, stamp, sizes, taken_at: now });
+            for (on_start, subscription) in on_start.into_iter().zip(subscriptions) {
                 on_start(&cut, subscription);
             }
-            taken = Some((cut, pre_images));
+            taken = Some(Taken { cut, feed, pre_images, followers, left });
         });
-        let (cut, pre_images) = taken.expect("the world runs what it was stopped for");
-        (cut, feed, pre_images)
+        taken.expect("the world runs what it was stopped for")
     }
+}
+
+type Waiting = Vec<(Ticket, Request)>;
+
+/// A cut, and who is served by its walk.
+struct Taken {
+    cut: Arc<Cut>,
+    feed: Arc<Feed>,
+    pre_images: Arc<Store>,
+    followers: Vec<Following>,
+    /// They wait for the next walk.
+    left: Waiting,
+}
+
+/// In which dialect to walk, for whom, and who has to wait for the next walk because he reads another. A file must lose
+/// nothing, so it comes first.
+fn choose(requests: Waiting, is_special: bool) -> (Dialect, Waiting, Waiting) {
+    if !is_special {
+        return (Dialect::Common, requests, Waiting::new());
+    }
+    let file = requests.iter().find(|(_, request)| request.following == Following::File);
+    let dialect = file.or(requests.first()).map(|(_, request)| request.reads).unwrap_or_default();
+    let (served, left) = requests.into_iter().partition(|(_, request)| request.reads == dialect);
+    (dialect, served, left)
 }
 
 /// What has to happen however a walk ends, a panic and a thread that never started included.

@@ -22,7 +22,6 @@ use crate::codec::rdb::encode::{
 };
 use crate::config::Config;
 use crate::keyspace::db::Db;
-use crate::keyspace::entry::Stamp;
 use crate::keyspace::shard::{ShardGuard, prefetch};
 use crate::snapshot::SnapshotError;
 use crate::snapshot::chunks::{CHUNK_BYTES, Feed};
@@ -148,7 +147,7 @@ impl Walker {
                     // Entries may have moved behind us. Those that were taken carry the stamp.
                     (from, layout) = (0, Some(guard.layout()));
                 }
-                from = copy_slice(&mut self.slice, &mut guard, from, self.cut.stamp);
+                from = copy_slice(&mut self.slice, &mut guard, from, &self.cut);
                 from == guard.buckets()
             };
             self.encode_slice(index)?;
@@ -212,8 +211,8 @@ impl Walker {
     }
 }
 
-/// Copies entries of an older stamp from bucket `from` on, and stamps them. Returns the bucket to go on from.
-fn copy_slice(slice: &mut Slice, guard: &mut ShardGuard<'_>, from: usize, stamp: Stamp) -> usize {
+/// Copies entries of an older stamp than the cut's from bucket `from` on, and stamps them. Returns the bucket to go on from.
+fn copy_slice(slice: &mut Slice, guard: &mut ShardGuard<'_>, from: usize, cut: &Cut) -> usize {
     let buckets = guard.buckets();
     let mut at = from;
     while at < buckets && slice.len() < SLICE_ENTRIES_MAX && slice.bytes() < SLICE_BYTES_MAX {
@@ -228,9 +227,9 @@ fn copy_slice(slice: &mut Slice, guard: &mut ShardGuard<'_>, from: usize, stamp:
         for index in at..until {
             if let Some(found) = guard.at(index) {
                 let entry = guard.get_mut(found);
-                if entry.stamp() != stamp {
-                    slice.copy(entry);
-                    entry.set_stamp(stamp);
+                if entry.stamp() != cut.stamp {
+                    slice.copy(entry, cut.dialect);
+                    entry.set_stamp(cut.stamp);
                 }
             }
         }
@@ -255,7 +254,7 @@ impl Output {
     fn prelude(&mut self, cut: &Cut, used_memory: u64) {
         let out = &mut self.buffer;
         let mut digits = itoa::Buffer::new();
-        write_header(out);
+        write_header(out, cut.dialect);
         write_aux(out, b"redis-ver", REDIS_VERSION.as_bytes());
         write_aux(out, b"redis-bits", b"64");
         write_aux(out, b"ctime", digits.format(cut.taken_at.0.div_euclid(1000)).as_bytes());

@@ -34,6 +34,7 @@ pub use string::Str;
 use crate::base::digest::Digest;
 use crate::base::ids::UnixMs;
 use crate::codec::lzf;
+use crate::codec::rdb::Dialect;
 
 /// The kinds of value that clients can tell apart with `TYPE`. The numbers are stored in entry headers, and are those
 /// that Redis folds into digests, except for `Stream`.
@@ -112,6 +113,22 @@ pub trait Collection: Clone + Sized + Send + Into<Value> {
 
     /// The type byte that stands before the value in an RDB of the version that we write.
     fn rdb_type(&self) -> u8;
+
+    /// As `rdb_type`, in a dialect that may have another form for such a value.
+    #[inline]
+    fn rdb_type_in(&self, dialect: Dialect) -> u8 {
+        match dialect {
+            Dialect::Common | Dialect::Redis12 | Dialect::Valkey80 => self.rdb_type(),
+        }
+    }
+
+    /// As `encode`, behind the type byte of `rdb_type_in`.
+    #[inline]
+    fn encode_in(&self, dialect: Dialect, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) {
+        match dialect {
+            Dialect::Common | Dialect::Redis12 | Dialect::Valkey80 => self.encode(out, compressor),
+        }
+    }
 
     /// The bytes, if the value in an RDB is one string of exactly these: a listpack, an intset. They can then be copied
     /// under the shard's lock and compressed outside of it.

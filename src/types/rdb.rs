@@ -12,7 +12,7 @@ use crate::codec::lzf;
 use crate::codec::rdb::decode::{RdbString, read_string};
 use crate::codec::rdb::encode::{write_integer, write_string};
 use crate::codec::rdb::source::Source;
-use crate::codec::rdb::{RdbError, value_type};
+use crate::codec::rdb::{Dialect, RdbError, value_type};
 use crate::config::Config;
 use crate::each_collection;
 use crate::types::{Collection, Str, Value, ValueRef, hash, list, set, sorted_set, stream};
@@ -53,16 +53,21 @@ pub fn decode(source: &mut impl Source, kind: u8, config: &Config) -> Result<Val
 }
 
 /// The type byte that stands before a value.
-pub fn type_of(value: ValueRef<'_>) -> u8 {
-    each_collection!(value, _string => value_type::STRING, collection => collection.rdb_type())
+pub fn type_of(value: ValueRef<'_>, dialect: Dialect) -> u8 {
+    each_collection!(value, _string => value_type::STRING, collection => collection.rdb_type_in(dialect))
 }
 
 /// Appends a value as it stands behind its type byte.
-pub fn encode(out: &mut Vec<u8>, value: ValueRef<'_>, compressor: Option<&mut lzf::Compressor>) {
+pub fn encode(
+    out: &mut Vec<u8>,
+    value: ValueRef<'_>,
+    dialect: Dialect,
+    compressor: Option<&mut lzf::Compressor>,
+) {
     each_collection!(value,
         string => match string {
             Str::Int(number) => write_integer(out, number),
             Str::Bytes(bytes) => write_string(out, bytes, compressor),
         },
-        collection => collection.encode(out, compressor))
+        collection => collection.encode_in(dialect, out, compressor))
 }

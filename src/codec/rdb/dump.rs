@@ -2,11 +2,11 @@
 //!
 //!     type (1) | value as in an RDB | RDB version (2, little-endian) | CRC64 of all before (8, little-endian)
 //!
-//! Always: we write the version of Redis 7.0, which later servers accept; we accept every version that we can
+//! Always: we write the version of Redis 7.0, which later servers accept, unless the value needs a later one; we accept every version that we can
 //! read, and a checksum of 0, which Redis 8.10 writes where it computes none.
 
 use crate::codec::crc64::checksum;
-use crate::codec::rdb::{Format, VERSION_WRITTEN};
+use crate::codec::rdb::{Dialect, Format};
 
 /// Version and checksum.
 const FOOTER_LEN: usize = 10;
@@ -30,17 +30,17 @@ impl<'a> Dump<'a> {
 }
 
 /// Makes a payload of a type byte and an encoded value.
-pub fn dump_payload(value_type: u8, body: &[u8]) -> Vec<u8> {
+pub fn dump_payload(dialect: Dialect, value_type: u8, body: &[u8]) -> Vec<u8> {
     let mut payload = Vec::with_capacity(1 + body.len() + FOOTER_LEN);
     payload.push(value_type);
     payload.extend_from_slice(body);
-    seal_payload(&mut payload);
+    seal_payload(dialect, &mut payload);
     payload
 }
 
 /// Appends the footer to a buffer that holds nothing but type byte and value.
-pub fn seal_payload(payload: &mut Vec<u8>) {
-    payload.extend_from_slice(&VERSION_WRITTEN.to_le_bytes());
+pub fn seal_payload(dialect: Dialect, payload: &mut Vec<u8>) {
+    payload.extend_from_slice(&dialect.version().to_le_bytes());
     let sum = checksum(payload);
     payload.extend_from_slice(&sum.to_le_bytes());
 }

@@ -14,7 +14,7 @@
 
 use crate::base::number::{parse_i64, write_i64};
 use crate::codec::lzf;
-use crate::codec::rdb::{INTEGER_TEXT_MAX, VERSION_WRITTEN, opcode};
+use crate::codec::rdb::{Dialect, INTEGER_TEXT_MAX, opcode};
 
 /// First bytes of the encoded strings.
 pub(super) const ENCODED_INT8: u8 = 0b1100_0000;
@@ -32,9 +32,9 @@ const COMPRESS_ABOVE: usize = 20;
 /// Compression must save at least this many bytes.
 const COMPRESS_GAIN_MIN: usize = 4;
 
-/// `REDIS0010`.
-pub fn write_header(out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("REDIS{VERSION_WRITTEN:04}").as_bytes());
+/// `REDIS0010`, or what the dialect has there.
+pub fn write_header(out: &mut Vec<u8>, dialect: Dialect) {
+    out.extend_from_slice(dialect.header());
 }
 
 pub fn write_aux(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {

@@ -5,7 +5,8 @@
 //! `encode` appends to a buffer; `source` says where decoding reads from; `decode` has lengths and strings;
 //! `reader` walks a whole stream as events; `dump` has the framing of DUMP and RESTORE.
 //!
-//! Always: we write version 10 with plain types, which every Redis since 7.0 and every Valkey loads; we read what
+//! Always: we write version 10 with plain types, which every Redis since 7.0 and every Valkey loads, unless the data needs
+//! more and the reader knows more (`Dialect`); we read what
 //! `Format::parse` accepts. Values other than strings are decoded by `types`, through the same `Source`.
 
 pub mod decode;
@@ -97,6 +98,39 @@ pub mod value_type {
     pub const HASH_LISTPACK_EX: u8 = 25;
     /// Version 13.
     pub const STREAM_LISTPACKS_4: u8 = 26;
+}
+
+/// What those who read an RDB or a payload of ours can load. Plain values are the same in all of them; hashes whose fields
+/// have deadlines are not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Redis since 7.0 and Valkey: version 10. Deadlines of fields are left out.
+    #[default]
+    Common,
+    /// Redis since 7.4: version 12.
+    Redis12,
+    /// Valkey since 9.0: version 80. We load it as well, so files that need more than `Common` are written so.
+    Valkey80,
+}
+
+impl Dialect {
+    /// The first nine bytes of a stream.
+    pub fn header(self) -> &'static [u8; HEADER_LEN] {
+        match self {
+            Dialect::Common => b"REDIS0010",
+            Dialect::Redis12 => b"REDIS0012",
+            Dialect::Valkey80 => b"VALKEY080",
+        }
+    }
+
+    /// The version in the footer of a DUMP payload.
+    pub fn version(self) -> u16 {
+        match self {
+            Dialect::Common => VERSION_WRITTEN,
+            Dialect::Redis12 => 12,
+            Dialect::Valkey80 => VERSION_VALKEY,
+        }
+    }
 }
 
 /// Which server's numbering a stream or payload uses, and its version.

@@ -6,7 +6,7 @@ use super::decode::{RdbString, read_bytes, read_length, read_string};
 use super::dump::{Dump, dump_payload, verify_dump};
 use super::reader::{Event, KeyHead, ModuleId, RdbReader, Verified};
 use super::source::{Source, StreamSource};
-use super::{Format, RdbError, encode, opcode, value_type};
+use super::{Dialect, Format, RdbError, encode, opcode, value_type};
 use crate::base::random::Rng;
 use crate::codec::crc64::checksum;
 use crate::codec::lzf::Compressor;
@@ -329,7 +329,7 @@ fn dumps_are_those_of_redis() {
     fn check(payload: &[u8], text: &str) {
         let mut body = Vec::new();
         encode::write_string(&mut body, text.as_bytes(), None);
-        assert_eq!(dump_payload(value_type::STRING, &body), payload);
+        assert_eq!(dump_payload(Dialect::Common, value_type::STRING, &body), payload);
     }
     check(b"\x00\xc0\x0c\n\x00<*\xf8Q\\\x04\xbc\xd5", "12");
     check(b"\x00\xc1\xd4\xfe\n\x00\xc6\xc4\x86#\xfe\xbe\xde.", "-300");
@@ -409,7 +409,7 @@ proptest! {
     ) {
         let mut compressor = Compressor::new();
         let (mut out, mut want) = (Vec::new(), vec![(aux("redis-bits", "64"), None)]);
-        encode::write_header(&mut out);
+        encode::write_header(&mut out, Dialect::Common);
         encode::write_aux(&mut out, b"redis-bits", b"64");
         for (db, keys) in databases.into_iter().enumerate() {
             let expires = keys.iter().filter(|(_, _, expire_at_ms)| expire_at_ms.is_some()).count() as u64;

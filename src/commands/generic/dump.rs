@@ -4,6 +4,7 @@
 //! absolute deadlines.
 
 use crate::base::ids::UnixMs;
+use crate::codec::rdb::Dialect;
 use crate::codec::rdb::dump::{dump_payload, verify_dump};
 use crate::commands::generic::keys::clear;
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Group, Keys, Row, Run, flags};
@@ -47,8 +48,10 @@ fn dump(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     };
     let value = entry.value();
     let mut body = Vec::new();
-    rdb::encode(&mut body, value, None);
-    ctx.reply.bulk(&dump_payload(rdb::type_of(value), &body));
+    // Valkey 9 loads deadlines of fields from a payload; no other kind of server loads ours with them.
+    let dialect = if entry.elements_due().is_some() { Dialect::Valkey80 } else { Dialect::Common };
+    rdb::encode(&mut body, value, dialect, None);
+    ctx.reply.bulk(&dump_payload(dialect, rdb::type_of(value, dialect), &body));
     Ok(Effect::None)
 }
 

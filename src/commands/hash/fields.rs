@@ -35,14 +35,19 @@ pub fn push_removal(rewrite: &mut Rewrite, key: &[u8], names: &[&[u8]]) {
     }
 }
 
-/// `HPEXPIREAT key ms FIELDS count field ...`, if there is a deadline.
+/// `HPEXPIREAT key ms FIELDS count field ...`, if there is a deadline. Behind the HSET of the same fields it stands
+/// beside that.
 pub fn push_deadline(rewrite: &mut Rewrite, key: &[u8], deadline: Option<UnixMs>, names: &[&[u8]]) {
     if let Some(deadline) = deadline
         && !names.is_empty()
     {
         let (at, count) = (deadline.0.to_string(), names.len().to_string());
         let head = [b"HPEXPIREAT".as_slice(), key, at.as_bytes(), b"FIELDS", count.as_bytes()];
-        rewrite.push(&head.into_iter().chain(names.iter().copied()).collect::<Vec<_>>());
+        let words = head.into_iter().chain(names.iter().copied()).collect::<Vec<_>>();
+        match rewrite.is_empty() {
+            true => rewrite.push(&words),
+            false => rewrite.push_beside(&words),
+        }
     }
 }
 

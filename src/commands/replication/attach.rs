@@ -105,6 +105,7 @@ fn note(traits: &mut ReplicaTraits, option: &[u8], value: &[u8]) -> Result<Noted
         b"capa" => match value.to_ascii_lowercase().as_slice() {
             b"eof" => traits.eof = true,
             b"psync2" => traits.psync2 = true,
+            b"rdb-channel-repl" => traits.rdb_channel = true,
             _ => {}
         },
         b"version" => traits.version = version(value),

@@ -34,6 +34,7 @@ impl Effect {
 pub struct Rewrite {
     /// RESP arrays of bulk strings, back to back.
     pub bytes: Vec<u8>,
+    /// Those that must be applied in one step.
     pub commands: usize,
 }
 
@@ -41,6 +42,13 @@ impl Rewrite {
     pub fn push(&mut self, words: &[&[u8]]) {
         encode(&mut self.bytes, words.len(), words.iter().copied());
         self.commands += 1;
+    }
+
+    /// Adds a command that need not happen in one step with the one before it: alone it is no reason for MULTI. A replica
+    /// that does not know it refuses it, and keeps the one before.
+    pub fn push_beside(&mut self, words: &[&[u8]]) {
+        debug_assert!(!self.is_empty());
+        encode(&mut self.bytes, words.len(), words.iter().copied());
     }
 
     pub fn is_empty(&self) -> bool {

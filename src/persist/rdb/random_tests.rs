@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use crate::base::clock::now_ms;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::{Rng, os_seed};
+use crate::codec::rdb::Dialect;
 use crate::config::{Config, Live};
 use crate::exec::engine::Engine;
 use crate::exec::executor::Executor;
@@ -267,6 +268,7 @@ fn enlist(snapshots: &Snapshots, log: &Arc<Mutex<Vec<Change>>>) -> mpsc::Receive
     let log = log.clone();
     snapshots.enlist(Request {
         following: Following::File,
+        reads: Dialect::Valkey80,
         lag_bytes_max: u64::MAX,
         wake: None,
         on_start: Box::new(move |cut, subscription| {

@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::base::alloc::used_memory;
 use crate::base::clock;
 use crate::base::ids::UnixMs;
+use crate::codec::rdb::Dialect;
 use crate::exec::engine::Engine;
 use crate::exec::stats::Count;
 use crate::persist::rdb::load::LoadReport;
@@ -302,6 +303,7 @@ impl Saver {
         let saver = self.clone();
         self.snapshots.enlist(Request {
             following: Following::File,
+            reads: Dialect::Valkey80,
             // A disk that is slower than a replica's line must not cost the save.
             lag_bytes_max: u64::MAX,
             wake: None,

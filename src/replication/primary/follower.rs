@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed, Order
 use std::sync::{Arc, Mutex};
 
 use crate::base::ids::UnixMs;
+use crate::codec::rdb::Dialect;
 use crate::session::client::Client;
 use crate::session::{ReplicaTraits, SyncRequest};
 use crate::snapshot::snapshots::Ticket;
@@ -68,9 +69,23 @@ pub struct Follower {
     aof_acked: AtomicU64,
     /// Bytes that it keeps in memory here. Stored by the sender a few times a second; Relaxed, a figure.
     pub unsent_bytes: AtomicU64,
+    /// The RDB that it can load.
+    pub reads: Dialect,
     /// Its place among those who wait for the next snapshot.
     pub ticket: Mutex<Option<Ticket>>,
 }
+
+/// What a replica can load beyond what all can, as far as it has shown.
+fn dialect_of(traits: &ReplicaTraits) -> Dialect {
+    match traits.version {
+        VALKEY_9.. => Dialect::Valkey80,
+        _ if traits.rdb_channel => Dialect::Redis12,
+        _ => Dialect::Common,
+    }
+}
+
+/// `REPLCONF version` of the first Valkey that loads deadlines of fields.
+const VALKEY_9: u32 = 9 << 16;
 
 impl Follower {
     pub fn new(
@@ -98,6 +113,7 @@ impl Follower {
             acked_at: AtomicI64::new(now.0),
             aof_acked: AtomicU64::new(0),
             unsent_bytes: AtomicU64::new(0),
+            reads: dialect_of(traits),
             ticket: Mutex::new(None),
         }
     }

@@ -1,7 +1,7 @@
-//! The handshake: what a replica says before a primary lets it follow, word for word as Redis 7 says it.
+//! The handshake: what a replica says before a primary lets it follow, as Redis 7 says it, and with the version that Valkey 8 adds.
 //!
 //! ```text
-//!   PING -> +PONG    then in one go: [AUTH] REPLCONF listening-port [REPLCONF ip-address] REPLCONF capa
+//!   PING -> +PONG    then in one go: [AUTH] REPLCONF listening-port [ip-address] capa version
 //!   one line of reply for each      then PSYNC replid offset -> Continue | Full | refused -> SYNC | not now
 //! ```
 //!
@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use crate::backlog::Offset;
+use crate::base::version::VALKEY_VERSION;
 use crate::commands::spec::effect::encode;
 use crate::config::Config;
 use crate::replication::identity::{ReplId, psync_offset};
@@ -96,6 +97,7 @@ pub fn introduce(wire: &mut Wire<'_>, me: &Introduction, patience: Duration) -> 
         send(wire, ip)?;
     }
     send(wire, &[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"])?;
+    send(wire, &[b"REPLCONF", b"version", VALKEY_VERSION.as_bytes()])?;
 
     if auth.is_some() {
         let reply = wire.line(patience)?;
@@ -103,7 +105,7 @@ pub fn introduce(wire: &mut Wire<'_>, me: &Introduction, patience: Duration) -> 
             return Err(Refusal::Refused(format!("Unable to AUTH to MASTER: {}", show(&reply))));
         }
     }
-    let asked = [Some("listening-port"), ip.as_ref().map(|_| "ip-address"), Some("capa")];
+    let asked = [Some("listening-port"), ip.as_ref().map(|_| "ip-address"), Some("capa"), Some("version")];
     for option in asked.into_iter().flatten() {
         let reply = wire.line(patience)?;
         match reply.first() {

@@ -316,7 +316,8 @@ fn a_handshake_says_what_is_configured() {
     assert_eq!(conn.command(), ["REPLCONF", "listening-port", "7777"]);
     assert_eq!(conn.command(), ["REPLCONF", "ip-address", "10.0.0.9"]);
     assert_eq!(conn.command(), ["REPLCONF", "capa", "eof", "capa", "psync2"]);
-    conn.send(b"+OK\r\n-ERR what port?\r\n-ERR what address?\r\n+OK\r\n");
+    assert_eq!(conn.command(), ["REPLCONF", "version", "9.0.0"]);
+    conn.send(b"+OK\r\n-ERR what port?\r\n-ERR what address?\r\n+OK\r\n-ERR what version?\r\n");
     assert_eq!(conn.command()[0], "PSYNC");
     assert_eq!(replica.status().state(), LinkState::Handshake);
 }
@@ -329,7 +330,7 @@ fn a_primary_that_refuses_is_asked_again_a_second_later() {
     let mut conn = primary.accept();
     conn.command();
     conn.send(b"+PONG\r\n");
-    conn.send(b"-WRONGPASS invalid\r\n+OK\r\n+OK\r\n");
+    conn.send(b"-WRONGPASS invalid\r\n+OK\r\n+OK\r\n+OK\r\n");
     conn.expect_end();
     let mut conn = primary.accept();
     conn.send(b"HTTP/1.1 400 Bad Request\r\n");
@@ -479,7 +480,7 @@ fn what_cannot_be_applied_ends_in_a_full_sync() {
 
 #[test]
 fn rubbish_at_any_byte_breaks_nothing() {
-    let mut script = b"+PONG\r\n+OK\r\n+OK\r\n".to_vec();
+    let mut script = b"+PONG\r\n+OK\r\n+OK\r\n+OK\r\n".to_vec();
     script.extend_from_slice(format!("+FULLRESYNC {ID} 1000\r\n").as_bytes());
     script.extend_from_slice(&with_length(&rdb(&[(0, "a", "1"), (1, "b", "22")])));
     script.extend_from_slice(&command(&["SELECT", "1"]));

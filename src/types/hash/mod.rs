@@ -20,6 +20,7 @@ use crate::base::digest::Digest;
 use crate::base::ids::UnixMs;
 use crate::codec::listpack::{self, Item, Listpack, Pos};
 use crate::codec::lzf;
+use crate::codec::rdb::Dialect;
 use crate::config::Config;
 use crate::types::hash::field::Field;
 use crate::types::hash::table::Table;
@@ -320,7 +321,11 @@ impl Collection for Hash {
     }
 
     fn rdb_type(&self) -> u8 {
-        rdb::type_of(self)
+        self.rdb_type_in(Dialect::Common)
+    }
+
+    fn rdb_type_in(&self, dialect: Dialect) -> u8 {
+        rdb::type_of(self, dialect)
     }
 
     fn blob(&self) -> Option<&[u8]> {
@@ -331,7 +336,11 @@ impl Collection for Hash {
     }
 
     fn encode(&self, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) {
-        rdb::encode(self, out, compressor);
+        self.encode_in(Dialect::Common, out, compressor);
+    }
+
+    fn encode_in(&self, dialect: Dialect, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) {
+        rdb::encode(self, dialect, out, compressor);
     }
 
     #[inline]

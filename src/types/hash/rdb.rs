@@ -1,11 +1,11 @@
 //! The hash type in an RDB: which bytes stand for one.
 //!
 //! ```text
-//!   4  HASH              count, then field and value                           written: a table without deadlines
+//!   4  HASH              count, then field and value                           written: any table, by `Dialect::Common`
 //!   9  HASH_ZIPMAP, 13  HASH_ZIPLIST, 16  HASH_LISTPACK   one string           written: 16, a listpack
 //!  22  VALKEY_HASH_2     count, then field, value and deadline (8 bytes LE, -1 = none)           Valkey 9
 //!  24  HASH_METADATA     earliest deadline (8 bytes LE), count, then per field:                  Redis 7.4
-//!                        0 or deadline - earliest + 1 (a length), field, value                  written: with deadlines
+//!                        0 or deadline - earliest + 1 (a length), field, value
 //!  25  HASH_LISTPACK_EX  earliest deadline, a string: listpack of field, value, deadline or 0    Redis 7.4
 //! ```
 //!
@@ -18,7 +18,7 @@ use crate::codec::lzf;
 use crate::codec::rdb::decode::{read_bytes, read_length, read_ms};
 use crate::codec::rdb::encode::{write_length, write_string};
 use crate::codec::rdb::source::Source;
-use crate::codec::rdb::{RdbError, value_type};
+use crate::codec::rdb::{Dialect, RdbError, value_type};
 use crate::codec::{ziplist, zipmap};
 use crate::config::Config;
 use crate::types::Collection;
@@ -163,20 +163,29 @@ fn from_triplets(source: &mut impl Source, limits: Limits) -> Result<Hash, RdbEr
 }
 
 /// The type byte that stands before a hash as it is now.
-pub(super) fn type_of(hash: &Hash) -> u8 {
-    match hash {
-        Hash::Listpack(_) => value_type::HASH_LISTPACK,
-        Hash::Table(table) if table.timed() == 0 => value_type::HASH,
-        Hash::Table(_) => value_type::HASH_METADATA,
+pub(super) fn type_of(hash: &Hash, dialect: Dialect) -> u8 {
+    match (hash, dialect) {
+        (Hash::Listpack(_), _) => value_type::HASH_LISTPACK,
+        (Hash::Table(table), _) if table.timed() == 0 => value_type::HASH,
+        (Hash::Table(_), Dialect::Common) => value_type::HASH,
+        (Hash::Table(_), Dialect::Redis12) => value_type::HASH_METADATA,
+        (Hash::Table(_), Dialect::Valkey80) => value_type::VALKEY_HASH_2,
     }
 }
 
 /// Appends the value as it stands behind the type byte of `type_of`.
-pub(super) fn encode(hash: &Hash, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) {
-    match hash {
-        Hash::Listpack(list) => write_string(out, list.as_bytes(), compressor),
-        Hash::Table(table) if table.timed() == 0 => encode_plain(table, out, compressor),
-        Hash::Table(table) => encode_metadata(table, out, compressor),
+pub(super) fn encode(
+    hash: &Hash,
+    dialect: Dialect,
+    out: &mut Vec<u8>,
+    compressor: Option<&mut lzf::Compressor>,
+) {
+    match (hash, dialect) {
+        (Hash::Listpack(list), _) => write_string(out, list.as_bytes(), compressor),
+        (Hash::Table(table), _) if table.timed() == 0 => encode_plain(table, out, compressor),
+        (Hash::Table(table), Dialect::Common) => encode_plain(table, out, compressor),
+        (Hash::Table(table), Dialect::Redis12) => encode_metadata(table, out, compressor),
+        (Hash::Table(table), Dialect::Valkey80) => encode_valkey(table, out, compressor),
     }
 }
 
@@ -201,5 +210,15 @@ fn encode_metadata(table: &Table, out: &mut Vec<u8>, mut compressor: Option<&mut
         write_length(out, after);
         write_string(out, field.name(), compressor.as_deref_mut());
         write_string(out, field.value(), compressor.as_deref_mut());
+    }
+}
+
+/// Type 22.
+fn encode_valkey(table: &Table, out: &mut Vec<u8>, mut compressor: Option<&mut lzf::Compressor>) {
+    write_length(out, table.len() as u64);
+    for field in table.fields() {
+        write_string(out, field.name(), compressor.as_deref_mut());
+        write_string(out, field.value(), compressor.as_deref_mut());
+        out.extend_from_slice(&field.deadline().map_or(-1, |at| at.0).to_le_bytes());
     }
 }

@@ -20,7 +20,7 @@ enum Step {
     Remove(u8),
     SetDeadline(u8, Option<i64>),
     TakeDue(usize),
-    Reload,
+    Reload(Dialect),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -31,7 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0u8..20).prop_map(Step::Remove),
         2 => (0u8..20, deadline).prop_map(|(name, at)| Step::SetDeadline(name, at)),
         1 => (0usize..4).prop_map(Step::TakeDue),
-        1 => Just(Step::Reload),
+        1 => prop::sample::select(&[Dialect::Redis12, Dialect::Valkey80]).prop_map(Step::Reload),
     ]
 }
 
@@ -79,13 +79,14 @@ fn apply(step: Step, hash: &mut Hash, model: &mut Model) {
                 assert!(model.remove(&name).is_some_and(|(_, deadline)| is_due(deadline)));
             }
         }
-        Step::Reload => *hash = reload(hash, hash.rdb_type(), |hash, out| hash.encode(out, None)),
+        Step::Reload(dialect) => *hash = reload(hash, dialect),
     }
 }
 
-fn reload(hash: &Hash, kind: u8, encode: impl Fn(&Hash, &mut Vec<u8>)) -> Hash {
+fn reload(hash: &Hash, dialect: Dialect) -> Hash {
     let mut bytes = Vec::new();
-    encode(hash, &mut bytes);
+    hash.encode_in(dialect, &mut bytes, None);
+    let kind = hash.rdb_type_in(dialect);
     let mut source = bytes.as_slice();
     let config = config();
     let loaded = rdb::decode(&mut source, kind, &config).expect("our own bytes are valid");
@@ -274,6 +275,14 @@ fn the_small_form_ends_at_its_limits() {
     assert_eq!((longer.encoding(), longer.rdb_type()), (Encoding::Hashtable, value_type::HASH));
     assert!(hash.set(b"one more", b"v", Deadline::Clear, NOW, SMALL));
     assert_eq!((hash.encoding(), hash.len()), (Encoding::Hashtable, SMALL.entries + 1));
-    assert!(hash.set_deadline(b"0", Some(NOW)) && hash.rdb_type() == value_type::HASH_METADATA);
-    assert!(hash.set_deadline(b"0", None) && hash.rdb_type() == value_type::HASH);
+    let types = |hash: &Hash| {
+        [Dialect::Common, Dialect::Redis12, Dialect::Valkey80].map(|dialect| hash.rdb_type_in(dialect))
+    };
+    assert_eq!(types(&hash), [value_type::HASH; 3]);
+    assert!(hash.set_deadline(b"0", Some(NOW)));
+    assert_eq!(types(&hash), [value_type::HASH, value_type::HASH_METADATA, value_type::VALKEY_HASH_2]);
+    let plain = reload(&hash, Dialect::Common);
+    assert_eq!((contents(&plain, NEVER), plain.next_due()), (contents(&hash, NEVER), None));
+    assert!(hash.set_deadline(b"0", None));
+    assert_eq!(types(&hash), [value_type::HASH; 3]);
 }
