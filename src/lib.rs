@@ -15,3 +15,4 @@ pub mod server;
 pub mod session;
 pub mod snapshot;
 pub mod types;
+pub mod watching;

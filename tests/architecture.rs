@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the bottom up: a module may import from itself and from what stands before it.
-const LAYERS: [&str; 17] = [
+const LAYERS: [&str; 18] = [
     "base",
     "resp",
     "codec",
@@ -16,6 +16,7 @@ const LAYERS: [&str; 17] = [
     "keyspace",
     "pubsub",
     "session",
+    "watching",
     "commands/spec",
     "snapshot",
     "commands",

@@ -12,6 +12,7 @@ mod float_literal;
 pub mod glob;
 mod grisu;
 pub mod hash;
+pub mod histogram;
 pub mod mailbox;
 pub mod ids;
 pub mod long_double;

@@ -10,11 +10,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::base::histogram::Distribution;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
 use crate::commands::spec::effect::encode;
 use crate::commands::spec::host::{Pause, Replicaof, Saving, Shutdown, Unblocking};
-use crate::commands::spec::table::{Command, table};
+use crate::commands::spec::table::{Command, CommandId, table};
 use crate::commands::spec::{Answer, Args, Blocking, Control, Ctx, Effect, Failure, Host, Next, Run, keys};
 use crate::config::{Asker, Config, Live, Origin};
 use crate::keyspace::db::Keyspace;
@@ -30,6 +31,7 @@ use crate::resp::reply::Reply;
 use crate::session::Session;
 use crate::session::client::Client;
 use crate::session::roster::Roster;
+use crate::watching::{Latency, SlowLog};
 
 /// The time at which a harness starts, in Unix milliseconds.
 pub const NOW: i64 = 1_700_000_000_000;
@@ -268,6 +270,8 @@ pub struct TestHost {
     pub watches: WatchTable,
     pub waiting: Waiting,
     pub roster: Roster,
+    pub slow_log: SlowLog,
+    pub latency: Latency,
     pub pubsub: Arc<Registry>,
     pub tracking: Arc<tracking::Table>,
     /// Ids of the clients that commands have closed.
@@ -284,6 +288,8 @@ impl TestHost {
             watches: WatchTable::default(),
             waiting: Waiting::default(),
             roster: Roster::default(),
+            slow_log: SlowLog::default(),
+            latency: Latency::default(),
             pubsub: Arc::default(),
             tracking: Arc::default(),
             killed: Mutex::default(),
@@ -312,6 +318,18 @@ impl Host for TestHost {
 
     fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    fn slow_log(&self) -> &SlowLog {
+        &self.slow_log
+    }
+
+    fn latency(&self) -> &Latency {
+        &self.latency
+    }
+
+    fn durations(&self, _command: CommandId) -> Distribution {
+        Distribution::default()
     }
 
     fn pubsub(&self) -> &Registry {

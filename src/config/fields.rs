@@ -130,6 +130,15 @@ config_fields! {
     // -- watching the server
     /// Letters, in Redis' order; `keyspace::notify::Classes` knows what they mean.
     pub notify_keyspace_events: String,
+    /// Microseconds; negative = the slow log is off.
+    pub slowlog_log_slower_than: i64,
+    pub slowlog_max_len: u64,
+    /// Milliseconds; 0 = the latency monitor is off.
+    pub latency_monitor_threshold: u64,
+    /// Keep histograms of the commands' durations.
+    pub latency_tracking: bool,
+    /// What INFO shows of them.
+    pub latency_tracking_info_percentiles: Vec<f64>,
     /// Keys in the table of CLIENT TRACKING; 0 = no limit.
     pub tracking_table_max_keys: u64,
 

@@ -172,6 +172,7 @@ macro_rules! carried_settings {
 carried_settings! {
     Vec<String> => Addresses,
     Vec<SavePoint> => Save,
+    Vec<f64> => Percentiles,
     OutputLimits => Limits,
     Option<PrimaryAddress> => Primary,
 }

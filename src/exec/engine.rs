@@ -22,6 +22,7 @@ use crate::commands::spec::host::Pause;
 use crate::config::{Config, Live};
 use crate::exec::barrier::Barrier;
 use crate::exec::blocked::Registry;
+use crate::exec::slowness::Thresholds;
 use crate::exec::stats::Statistics;
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::entry::Stamp;
@@ -30,6 +31,7 @@ use crate::keyspace::space::PreImages;
 use crate::keyspace::watch::WatchTable;
 use crate::pubsub;
 use crate::session::roster::Roster;
+use crate::watching::{Latency, SlowLog};
 
 /// The snapshot that is being walked.
 pub struct ActiveSnapshot {
@@ -47,6 +49,8 @@ pub struct Engine {
     pub pubsub: Arc<pubsub::Registry>,
     pub tracking: Arc<pubsub::tracking::Table>,
     pub statistics: Statistics,
+    pub slow_log: SlowLog,
+    pub latency: Latency,
     pub started: UnixMs,
     keyspace: ArcSwap<Keyspace>,
     /// The stream, if anybody follows or has followed recently.
@@ -90,6 +94,8 @@ impl Engine {
             tracking: Arc::default(),
             pause: Mutex::default(),
             statistics: Statistics::default(),
+            slow_log: SlowLog::default(),
+            latency: Latency::default(),
             started: now,
             keyspace: ArcSwap::from_pointee(Keyspace::new(databases)),
             backlog: ArcSwapOption::empty(),
@@ -219,6 +225,7 @@ impl Engine {
         View {
             generation,
             notify: Classes::parse(config.notify_keyspace_events.as_bytes()),
+            thresholds: Thresholds::of(&config),
             config,
             keyspace: self.keyspace(),
             backlog: self.backlog(),
@@ -242,6 +249,7 @@ pub struct View {
     pub backlog: Option<Arc<Backlog>>,
     pub snapshot: Option<Arc<ActiveSnapshot>>,
     pub stamp: Stamp,
+    pub thresholds: Thresholds,
     /// The classes of events that somebody may have subscribed to.
     pub notify: Classes,
     pub is_replica: bool,

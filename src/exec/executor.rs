@@ -130,6 +130,7 @@ impl Executor {
     #[cold]
     pub(super) fn refresh(&mut self) {
         self.view = self.engine.view();
+        self.counters.follow_reset(self.engine.statistics.epoch());
         let appends = self.is_link || !self.view.is_replica;
         self.stream.follow(self.view.backlog.as_ref().filter(|_| appends));
     }

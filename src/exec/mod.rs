@@ -20,6 +20,7 @@ pub mod gates;
 mod monitor;
 mod pause;
 mod redact;
+pub mod slowness;
 pub mod stats;
 pub mod transaction;
 pub mod active_expiry;

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::base::histogram::{Distribution, Histogram};
 use crate::commands::spec::table::{CommandId, table};
 
 /// What is counted once per server. The order is that of `Counters::totals`.
@@ -42,6 +43,8 @@ struct CommandCounters {
     nanos: AtomicU64,
     rejected: AtomicU64,
     failed: AtomicU64,
+    /// Made when it is needed: most commands are never called.
+    durations: OnceLock<Histogram>,
 }
 
 /// Sums of one command.
@@ -58,6 +61,8 @@ pub struct Counters {
     totals: [AtomicU64; COUNTS],
     commands: Box<[CommandCounters]>,
     errors: Mutex<BTreeMap<String, u64>>,
+    /// The reset (`Statistics::epoch`) since which the histograms count.
+    epoch: AtomicU64,
 }
 
 #[inline]
@@ -72,6 +77,7 @@ impl Counters {
             totals: std::array::from_fn(|_| AtomicU64::new(0)),
             commands: (0..table().len()).map(|_| CommandCounters::default()).collect(),
             errors: Mutex::default(),
+            epoch: AtomicU64::new(0),
         }
     }
 
@@ -81,10 +87,27 @@ impl Counters {
     }
 
     #[inline]
-    pub fn called(&self, command: CommandId, nanos: u64) {
+    pub fn called(&self, command: CommandId, nanos: u64, tracks: bool) {
+        self.called_often(command, nanos, 1, tracks);
+    }
+
+    /// `count` calls that took `nanos` each. Adds them to the histogram if it `tracks`.
+    #[inline]
+    pub fn called_often(&self, command: CommandId, nanos: u64, count: u64, tracks: bool) {
         let counters = &self.commands[command.0 as usize];
-        bump(&counters.calls, 1);
-        bump(&counters.nanos, nanos);
+        bump(&counters.calls, count);
+        bump(&counters.nanos, nanos * count);
+        if tracks {
+            counters.durations.get_or_init(Histogram::default).record(nanos, count);
+        }
+    }
+
+    /// Begins the histograms anew if there was a reset. Only by the executor.
+    pub fn follow_reset(&self, epoch: u64) {
+        if self.epoch.load(Relaxed) != epoch {
+            self.commands.iter().filter_map(|counters| counters.durations.get()).for_each(Histogram::clear);
+            self.epoch.store(epoch, Relaxed);
+        }
     }
 
     #[cold]
@@ -164,12 +187,16 @@ impl Totals {
 pub struct Statistics {
     all: Mutex<Vec<Arc<Counters>>>,
     baseline: Mutex<Totals>,
+    /// Resets so far. Bumped by RESETSTAT before the views are refreshed; executors then clear their histograms, and those of
+    /// an executor that has not yet are not looked at. Relaxed: a display.
+    epoch: AtomicU64,
 }
 
 impl Statistics {
     /// Counters for a new executor. They stay in the sums when it is gone.
     pub fn register(&self) -> Arc<Counters> {
         let counters = Arc::new(Counters::new());
+        counters.follow_reset(self.epoch());
         self.all.lock().unwrap_or_else(PoisonError::into_inner).push(counters.clone());
         counters
     }
@@ -196,8 +223,27 @@ impl Statistics {
         totals
     }
 
-    /// CONFIG RESETSTAT.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Relaxed)
+    }
+
+    /// How long a command took, since the last reset.
+    pub fn durations(&self, command: CommandId) -> Distribution {
+        let mut sum = Distribution::default();
+        let epoch = self.epoch();
+        for counters in self.all.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Some(durations) = counters.commands[command.0 as usize].durations.get()
+                && counters.epoch.load(Relaxed) == epoch
+            {
+                sum.add(durations);
+            }
+        }
+        sum
+    }
+
+    /// CONFIG RESETSTAT. The views have to be refreshed afterwards.
     pub fn reset(&self) {
+        self.epoch.fetch_add(1, Relaxed);
         *self.baseline.lock().unwrap_or_else(PoisonError::into_inner) = self.since_start();
     }
 }

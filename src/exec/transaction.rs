@@ -11,6 +11,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::base::clock;
 use crate::commands::spec::table::{Command, CommandId, table};
 use crate::commands::spec::{Args, Blocking, Ctx, Effect, Failure, Flags, Next, Run, keys};
 use crate::exec::commit::Unit;
@@ -253,7 +254,7 @@ fn run_one(
     reply: &mut Reply,
 ) -> Next {
     let (command, args) = (command_of(queued), Args::owned(&queued.words));
-    executor.counters.called(command.id, 0);
+    let started = clock::monotonic_ns();
     let mark = reply.len();
     let result = match command.row.run {
         Run::Keyed(handler) | Run::Far { handler, .. } | Run::Walk(handler) => {
@@ -281,6 +282,7 @@ fn run_one(
             // It may look at any key by itself.
             space.release();
             let next = executor.call(session, command, args, None, reply);
+            account(executor, session, command, &args, started);
             if executor.publisher.registry().is_monitored() {
                 monitor::feed(&executor.publisher, session, command, &args);
             }
@@ -292,6 +294,7 @@ fn run_one(
         fail(&executor.counters, command, &failure, mark, reply);
         Effect::None
     });
+    account(executor, session, command, &args, started);
     publish_events(&mut executor.publisher, space);
     remember_keys(&executor.engine, session, command, &args);
     if executor.publisher.registry().is_monitored() {
@@ -299,6 +302,15 @@ fn run_one(
     }
     unit.add(session.db, &args, effect, &std::mem::take(&mut space.changes.expired));
     Next::Continue
+}
+
+/// Counts a command that a transaction has run, and notes it if it was slow.
+fn account(executor: &Executor, session: &Session, command: &Command, args: &Args<'_>, started: u64) {
+    let nanos = clock::monotonic_ns() - started;
+    executor.counters.called(command.id, nanos, executor.view.thresholds.tracks);
+    if executor.is_slow(nanos) {
+        executor.note_slow(&session.client, command, args, nanos);
+    }
 }
 
 /// UNWATCH, and the end of every transaction.

@@ -39,10 +39,12 @@ impl Cron {
                     Err(RecvTimeoutError::Timeout) => {}
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
                 }
+                let started = Instant::now();
                 match expiry.round(period / EXPIRY_SHARE) {
                     // What is left over is taken up by the next round.
                     Round::Complete | Round::OutOfTime => {}
                 }
+                shared.note_event("expire-cycle", started.elapsed());
                 shared.every_round();
                 if Instant::now() >= next_second {
                     next_second += Duration::from_secs(1);

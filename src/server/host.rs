@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::clock;
+use crate::base::histogram::Distribution;
 use crate::base::ids::UnixMs;
 use crate::commands::spec::host::{Pause, Replicaof, Saving, Shutdown, Unblocking};
+use crate::commands::spec::table::CommandId;
 use crate::commands::spec::{Answer, Failure, Host};
 use crate::config::{Asker, Config, Live, SetError};
 use crate::exec::transaction;
@@ -25,6 +27,7 @@ use crate::server::{info, listen, log as server_log};
 use crate::session::Session;
 use crate::session::client::Client;
 use crate::session::roster::Roster;
+use crate::watching::{Latency, SlowLog};
 
 pub struct ServerHost {
     shared: Arc<Shared>,
@@ -107,6 +110,18 @@ impl Host for ServerHost {
         &self.shared.engine.roster
     }
 
+    fn slow_log(&self) -> &SlowLog {
+        &self.shared.engine.slow_log
+    }
+
+    fn latency(&self) -> &Latency {
+        &self.shared.engine.latency
+    }
+
+    fn durations(&self, command: CommandId) -> Distribution {
+        self.shared.engine.statistics.durations(command)
+    }
+
     fn pubsub(&self) -> &Registry {
         &self.shared.engine.pubsub
     }
@@ -140,6 +155,8 @@ impl Host for ServerHost {
 
     fn reset_statistics(&self) {
         self.shared.reset_statistics();
+        // Executors begin their histograms anew as they refresh their view.
+        self.shared.engine.bump();
     }
 
     fn info(&self, sections: &[&[u8]], now: UnixMs) -> String {

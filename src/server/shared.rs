@@ -213,6 +213,15 @@ impl Shared {
         self.replication().attach(arrival, UnixMs(clock::now_ms()));
     }
 
+    /// Something that no command asked for has taken this long: the latency monitor may want to know.
+    pub fn note_event(&self, event: &'static str, took: Duration) {
+        let threshold = self.engine.config.load().latency_monitor_threshold;
+        let ms = took.as_millis() as u64;
+        if threshold > 0 && ms >= threshold {
+            self.engine.latency.add(event, clock::now_ms().div_euclid(1000), ms);
+        }
+    }
+
     /// Called by cron in every round, ten times a second or more often.
     pub fn every_round(&self) {
         self.engine.tracking.limit(self.tracking_keys_max());

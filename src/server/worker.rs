@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::clock;
 use crate::base::ids::UnixMs;
-use crate::commands::spec::table::CommandId;
+use crate::commands::spec::table::{CommandId, table};
 use crate::commands::spec::{Answer, Args, Next};
 use crate::exec::executor::{Executor, Resolved};
 use crate::exec::prefetch::WINDOW;
@@ -64,7 +64,8 @@ pub struct Worker {
     /// Those of them that wait for keys.
     blocked: BlockedClients,
     resolved: Vec<Resolved>,
-    ran: Vec<CommandId>,
+    /// The commands that have run since the clock was read, with their places in the batch.
+    ran: Vec<(CommandId, usize)>,
     /// Those whose next command waits for the end of a pause.
     postponed: Vec<u64>,
     /// Scratch: the clients that a message goes to.
@@ -99,42 +100,86 @@ impl Worker {
     ) -> Option<After> {
         let requests = (from..to).map(|index| Args::parsed(batch.request(buf, index)));
         self.executor.resolve_window(session.db, requests, &mut self.resolved);
-        let started = clock::monotonic_ns();
+        let mut started = clock::monotonic_ns();
         let mut after = None;
         for index in from..to {
             let args = Args::parsed(batch.request(buf, index));
-            let next = self.executor.request(session, args, self.resolved[index - from], out);
-            self.ran.extend(self.executor.ran());
-            let done = index + 1;
-            after = match next {
-                Next::Continue => continue,
-                Next::Close => Some(After::Close),
-                Next::Block => {
-                    self.blocked.extend(self.executor.take_waiter());
-                    Some(After::Blocked { done })
-                }
-                Next::Postpone => {
-                    self.postponed.push(session.client.id);
-                    session.client.is_blocked.store(true, Relaxed);
-                    // It is not done.
-                    Some(After::Blocked { done: index })
-                }
-                Next::BecomeReplica => Some(After::Detach { done }),
-            };
+            let resolved = self.resolved[index - from];
+            let is_alone = self.executor.is_timed_alone(resolved.command);
+            if is_alone && !self.ran.is_empty() {
+                started = self.account(session, buf, batch, started);
+            }
+            let next = self.executor.request(session, args, resolved, out);
+            self.ran.extend(self.executor.ran().map(|command| (command, index)));
+            if is_alone && next != Next::Block {
+                started = self.account(session, buf, batch, started);
+            }
+            if next == Next::Continue {
+                continue;
+            }
+            after = self.leave(session, next, index);
             break;
         }
-        self.account(session, clock::monotonic_ns() - started);
+        self.account(session, buf, batch, started);
         after
     }
 
-    /// Spreads a window's time over its commands: reading the clock for each would cost a quarter of a GET.
+    /// What becomes of the connection after command number `index`, if it does not go on.
+    #[cold]
+    fn leave(&mut self, session: &Session, next: Next, index: usize) -> Option<After> {
+        let done = index + 1;
+        match next {
+            Next::Continue => None,
+            Next::Close => Some(After::Close),
+            Next::Block => {
+                self.blocked.extend(self.executor.take_waiter());
+                // It is noted when it has been served.
+                self.count_waiting(session);
+                Some(After::Blocked { done })
+            }
+            Next::Postpone => {
+                self.postponed.push(session.client.id);
+                session.client.is_blocked.store(true, Relaxed);
+                // It is not done.
+                Some(After::Blocked { done: index })
+            }
+            Next::BecomeReplica => Some(After::Detach { done }),
+        }
+    }
+
+    /// Spreads the time since `started` over the commands that have run in it. Returns the present time.
     #[inline]
-    fn account(&mut self, session: &Session, nanos: u64) {
-        let Some(last) = self.ran.last() else { return };
+    fn account(&mut self, session: &Session, buf: &[u8], batch: &Batch, started: u64) -> u64 {
+        let now = clock::monotonic_ns();
+        let Some((last, _)) = self.ran.last() else { return now };
         session.client.last_command.store(last.0, Relaxed);
+        let nanos = now - started;
+        if self.executor.is_slow(nanos) {
+            self.note_slow(session, buf, batch, nanos);
+        }
         let each = nanos / self.ran.len() as u64;
-        for command in self.ran.drain(..) {
-            self.executor.counters.called(command, each);
+        let tracks = self.executor.view().thresholds.tracks;
+        for run in self.ran.chunk_by(|one, other| one.0 == other.0) {
+            self.executor.counters.called_often(run[0].0, each, run.len() as u64, tracks);
+        }
+        self.ran.clear();
+        now
+    }
+
+    /// Several commands have taken long together: the longest request is blamed.
+    #[cold]
+    fn note_slow(&self, session: &Session, buf: &[u8], batch: &Batch, nanos: u64) {
+        let longest = self.ran.iter().max_by_key(|(_, index)| batch.request(buf, *index).raw.len());
+        let Some((command, index)) = longest else { return };
+        let args = Args::parsed(batch.request(buf, *index));
+        self.executor.note_slow(&session.client, table().get(*command), &args, nanos);
+    }
+
+    /// The command that has begun to wait is counted now, but its time is not over.
+    fn count_waiting(&mut self, session: &Session) {
+        if let Some((command, _)) = self.ran.pop() {
+            session.client.last_command.store(command.0, Relaxed);
+            self.executor.counters.called(command, 0, false);
         }
     }
 }

@@ -98,17 +98,6 @@ fn top_level() -> impl Iterator<Item = &'static Command> {
     table().iter().filter(|command| command.container.is_none())
 }
 
-/// A command by its name, or `container|subcommand`.
-fn find(name: &[u8]) -> Option<&'static Command> {
-    match name.iter().position(|byte| *byte == b'|') {
-        None => table().lookup(name),
-        Some(bar) => {
-            let container = table().lookup(&name[..bar]).filter(|command| !command.subcommands.is_empty())?;
-            table().subcommand(container, &name[bar + 1..])
-        }
-    }
-}
-
 fn all(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     control.reply.array(top_level().count());
     top_level().for_each(|command| write_info(control.reply, command));
@@ -126,7 +115,7 @@ fn info(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     }
     control.reply.array(args.len() - 2);
     for name in args.from(2) {
-        match find(name) {
+        match table().find(name) {
             Some(command) => write_info(control.reply, command),
             None => control.reply.null_array(),
         }
@@ -135,8 +124,11 @@ fn info(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
 }
 
 fn docs(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
-    let found: Vec<&Command> =
-        if args.len() == 2 { top_level().collect() } else { args.from(2).filter_map(find).collect() };
+    let found: Vec<&Command> = if args.len() == 2 {
+        top_level().collect()
+    } else {
+        args.from(2).filter_map(|name| table().find(name)).collect()
+    };
     control.reply.map(found.len());
     for command in found {
         control.reply.bulk(command.full_name.as_bytes());

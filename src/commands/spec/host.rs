@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
+use crate::base::histogram::Distribution;
 use crate::base::ids::UnixMs;
+use crate::commands::spec::table::CommandId;
 use crate::commands::spec::{Answer, Failure};
 use crate::config::{Asker, Live};
 use crate::keyspace::db::Keyspace;
@@ -16,6 +18,7 @@ use crate::resp::reply::Reply;
 use crate::session::Session;
 use crate::session::client::Client;
 use crate::session::roster::Roster;
+use crate::watching::{Latency, SlowLog};
 
 /// What REPLICAOF has done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,6 +79,12 @@ pub trait Host: Send + Sync {
     fn keyspace(&self) -> Arc<Keyspace>;
     fn watches(&self) -> &WatchTable;
     fn roster(&self) -> &Roster;
+    /// The last slow commands.
+    fn slow_log(&self) -> &SlowLog;
+    /// What took long, and when.
+    fn latency(&self) -> &Latency;
+    /// How the durations of a command are distributed.
+    fn durations(&self, command: CommandId) -> Distribution;
     /// Who is subscribed to what.
     fn pubsub(&self) -> &Registry;
     /// Which clients cache what.

@@ -101,6 +101,18 @@ impl Table {
         }
     }
 
+    /// A command by its name, or `container|subcommand`.
+    pub fn find(&self, name: &[u8]) -> Option<&Command> {
+        match name.iter().position(|byte| *byte == b'|') {
+            None => self.lookup(name),
+            Some(bar) => {
+                let container =
+                    self.lookup(&name[..bar]).filter(|command| !command.subcommands.is_empty())?;
+                self.subcommand(container, &name[bar + 1..])
+            }
+        }
+    }
+
     /// A subcommand of a command that has some by its word in any case.
     pub fn subcommand(&self, container: &Command, word: &[u8]) -> Option<&Command> {
         debug_assert!(!container.subcommands.is_empty());

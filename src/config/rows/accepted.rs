@@ -129,22 +129,6 @@ pub(super) static ROWS: &[Row] = &[
         "0",
         "Clients are bounded one by one, by the output and query buffer limits.",
     ),
-    // Watching the server.
-    Row::accepted(
-        "slowlog-log-slower-than",
-        Kind::Int { min: -1, max: LONG_MAX },
-        "10000",
-        "There is no slow log yet.",
-    ),
-    Row::accepted("slowlog-max-len", LONG, "128", "There is no slow log yet."),
-    Row::accepted("latency-monitor-threshold", LONG, "0", "There is no latency monitor yet."),
-    Row::accepted("latency-tracking", Kind::Bool, "yes", "There are no latency histograms yet."),
-    Row::accepted(
-        "latency-tracking-info-percentiles",
-        Kind::Percentiles,
-        "50 99 99.9",
-        "There are no latency histograms yet.",
-    ),
     Row::accepted("busy-reply-threshold", LONG, "5000", "There are no scripts yet.")
         .aliases(&["lua-time-limit"]),
     // Memory.

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::base::clock;
 use crate::base::ids::DbIndex;
 use crate::commands::spec::table::Command;
 use crate::commands::spec::{Answer, Args, Awaited, Blocking, Ctx, Effect, Next, Wish, keys};
@@ -152,6 +153,7 @@ impl Executor {
 
     /// Runs a waiter's command on its behalf.
     fn turn(&mut self, waiter: &Arc<Waiter>, key: &[u8], queue: &mut VecDeque<(DbIndex, Vec<u8>)>) -> Turn {
+        let started = clock::monotonic_ns();
         let (engine, view) = (&self.engine, &self.view);
         let args = Args::owned(&waiter.words);
         let around = Self::surroundings(view, engine, self.now);
@@ -202,6 +204,10 @@ impl Executor {
         if !ended {
             self.publisher.tell(touched);
             return Turn::Waits;
+        }
+        let nanos = clock::monotonic_ns() - started;
+        if self.is_slow(nanos) {
+            self.note_slow(&waiter.client, waiter.command, &args, nanos);
         }
         let written = written.then_some(self.stream.last_offset);
         self.engine.host().answer(&waiter.client, Answer { reply: reply.buf, written, closes: false });

@@ -240,8 +240,9 @@ impl Applier {
         }
         let each = nanos / self.ran.len() as u64;
         self.executor.counters.add(Count::Commands, self.ran.len() as u64);
+        let tracks = self.executor.view().thresholds.tracks;
         for command in self.ran.drain(..) {
-            self.executor.counters.called(command, each);
+            self.executor.counters.called(command, each, tracks);
         }
     }
 

@@ -30,3 +30,18 @@ pub(super) fn write_errors(lines: &mut Lines, moment: &Moment<'_>) {
         lines.field(&format!("errorstat_{safe}"), format_args!("count={count}"));
     }
 }
+
+/// Percentiles of the commands' durations, in microseconds.
+pub(super) fn write_latencies(lines: &mut Lines, moment: &Moment<'_>) {
+    for command in table().iter() {
+        let durations = moment.shared.engine.statistics.durations(command.id);
+        if durations.total() == 0 {
+            continue;
+        }
+        let shares = &moment.config.latency_tracking_info_percentiles;
+        let percentile =
+            |share: &f64| format!("p{share}={:.3}", durations.percentile(*share) as f64 / 1000.0);
+        let shown: Vec<String> = shares.iter().map(percentile).collect();
+        lines.field(&format!("latency_percentiles_usec_{}", command.full_name), shown.join(","));
+    }
+}

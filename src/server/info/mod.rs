@@ -61,7 +61,7 @@ const SECTIONS: &[Section] = &[
     section("modules", "Modules", true, |_, _| {}),
     section("commandstats", "Commandstats", false, commandstats::write_commands),
     section("errorstats", "Errorstats", true, commandstats::write_errors),
-    section("latencystats", "Latencystats", false, |_, _| {}),
+    section("latencystats", "Latencystats", false, commandstats::write_latencies),
     section("cluster", "Cluster", true, |lines, _| lines.field("cluster_enabled", 0)),
     section("keyspace", "Keyspace", true, keyspace::write),
 ];
