@@ -70,6 +70,10 @@ pub fn place(pairs: &Listpack, probe: Probe<'_>) -> (usize, Option<Pos>) {
                 let other = score_of(pairs.get(score_pos));
                 other < score || (other == score && member().bytes(&mut itoa::Buffer::new()) < bytes)
             }
+            Probe::BehindElement(score, bytes) => {
+                let other = score_of(pairs.get(score_pos));
+                other < score || (other == score && member().bytes(&mut itoa::Buffer::new()) <= bytes)
+            }
             Probe::Lex(bytes) => member().bytes(&mut itoa::Buffer::new()) < bytes,
             Probe::BehindLex(bytes) => member().bytes(&mut itoa::Buffer::new()) <= bytes,
         };

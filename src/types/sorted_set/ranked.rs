@@ -100,9 +100,9 @@ impl Ranked {
         if old == score {
             return old;
         }
-        let rank = self.tree.rank(Probe::Element(old, bytes_of(member)));
-        if !self.tree.set_score_in_place(rank, score) {
-            self.tree.remove(rank..rank + 1, &mut |_| {});
+        let bytes = bytes_of(member);
+        if !self.tree.set_score_in_place(old, bytes, score) {
+            self.tree.remove_element(old, bytes);
             // SAFETY: see `set`.
             unsafe { self.tree.insert(score, member) };
         }
@@ -116,8 +116,7 @@ impl Ranked {
         let hash = hash_key(bytes);
         let member = self.table.remove(hash, |member| bytes_of(member) == bytes, hash_of)?;
         let score = score_of(member);
-        let rank = self.tree.rank(Probe::Element(score, bytes));
-        self.tree.remove(rank..rank + 1, &mut |_| {});
+        self.tree.remove_element(score, bytes);
         self.let_go(member);
         Some(score)
     }
@@ -125,12 +124,20 @@ impl Ranked {
     /// Takes out the members of these ranks, after showing each.
     pub fn remove_ranks(&mut self, ranks: Range<usize>, mut show: impl FnMut(&[u8], f64)) {
         let mut taken = Vec::with_capacity(ranks.len());
+        let (is_front, is_back) = (ranks.start == 0, ranks.end == self.len());
         self.tree.remove(ranks, &mut |member| taken.push(member));
         for member in taken {
             let bytes = bytes_of(member);
             show(bytes, score_of(member));
             self.table.remove(hash_key(bytes), |other| other == member, hash_of);
             self.let_go(member);
+        }
+        // Who takes from an end, takes from it again.
+        if is_front != is_back && self.len() > 0 {
+            let next = if is_front { 0 } else { self.len() - 1 };
+            if let Some((_, member)) = self.tree.iter(next..next + 1).next() {
+                self.table.prefetch(hash_of(member));
+            }
         }
     }
 

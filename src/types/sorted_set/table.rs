@@ -15,7 +15,7 @@
 //! Called by `ranked`. Always: segments and buckets stand in the order of the hashes. A cursor is the least hash still to be
 //! shown, whatever splits or merges meanwhile: a member that stays is shown.
 
-use crate::types::sorted_set::member::Member;
+use crate::types::sorted_set::member::{Member, prefetch};
 
 /// Words of a bucket: one cache line.
 const BUCKET: usize = 8;
@@ -152,6 +152,20 @@ impl Segment {
     }
 }
 
+/// Calls `work` for each member, with the blocks of those that come next on their way into the cache: most have not been
+/// touched for long, and waiting for one after the other would take ten times as long.
+fn each_fetched(members: impl Iterator<Item = Member>, mut work: impl FnMut(Member)) {
+    const AHEAD: usize = 12;
+    let members: Vec<Member> = members.collect();
+    members.iter().take(AHEAD).for_each(|member| member.prefetch());
+    for (at, member) in members.iter().enumerate() {
+        if let Some(later) = members.get(at + AHEAD) {
+            later.prefetch();
+        }
+        work(*member);
+    }
+}
+
 impl Table {
     /// A table with room for `expected` members before the first split.
     pub fn new(expected: usize) -> Table {
@@ -181,6 +195,12 @@ impl Table {
         Some(unpack(segment.buckets[at].0[index]).0)
     }
 
+    /// Begins to load the bucket of this hash into the cache.
+    pub fn prefetch(&self, hash: u64) {
+        let segment = &self.segments[self.segment_index(hash)];
+        prefetch(&segment.buckets[segment.home(tag_of(hash, segment.depth))]);
+    }
+
     /// Adds a member that is not in the table. `hash_of` gives the hashes of those that have to move.
     pub fn insert(&mut self, hash: u64, member: Member, hash_of: impl Fn(Member) -> u64) {
         let mut index = self.segment_index(hash);
@@ -206,11 +226,11 @@ impl Table {
         let old = std::mem::replace(&mut self.segments[index], Segment::new(BUCKETS_MAX, depth + 1));
         self.segments.push(Segment::new(BUCKETS_MAX, depth + 1));
         let upper = self.segments.len() - 1;
-        for (member, _) in old.members() {
+        each_fetched(old.members().map(|(member, _)| member), |member| {
             let hash = hash_of(member);
             let half = if hash << depth >> 63 == 1 { upper } else { index };
             self.segments[half].insert(tag_of(hash, depth + 1), member);
-        }
+        });
         // The upper half of the directory's entries for the old segment leads to the new one.
         let span = 1 << (self.depth - depth);
         let first = self.directory_index(hash) & !(span - 1);
@@ -260,9 +280,10 @@ impl Table {
             return;
         }
         let mut merged = Segment::new(BUCKETS_MAX, depth - 1);
-        for (member, _) in self.segments[index].members().chain(other.members()) {
+        let both = self.segments[index].members().chain(other.members());
+        each_fetched(both.map(|(member, _)| member), |member| {
             merged.insert(tag_of(hash_of(member), depth - 1), member);
-        }
+        });
         self.segments[index] = merged;
         let pair = first & !(2 * span - 1);
         self.directory[pair..pair + 2 * span].fill(index as u32);

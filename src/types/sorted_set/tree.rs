@@ -34,6 +34,8 @@ pub enum Probe<'a> {
     BehindScore(f64),
     /// Before this member, which need not be there.
     Element(f64, &'a [u8]),
+    /// Behind this member, which need not be there.
+    BehindElement(f64, &'a [u8]),
     /// Before all members of these bytes or higher ones, where all scores are the same.
     Lex(&'a [u8]),
     /// Behind all members of these bytes or lower ones, where all scores are the same.
@@ -87,20 +89,26 @@ impl Tree {
         }
     }
 
-    /// Gives the member at `rank`, whose block holds the new score already, its new score here too, if its rank stays.
-    /// False, and nothing changed, if that is not plain from its neighbours within the leaf.
-    pub fn set_score_in_place(&mut self, rank: usize, score: f64) -> bool {
-        let (mut node, mut at) = (&mut self.root, rank);
+    /// Gives a member, which is there with score `old`, another score where it stands. False, and nothing changed, if it is not
+    /// plain from its neighbours within the leaf that it stays between them.
+    pub fn set_score_in_place(&mut self, old: f64, bytes: &[u8], score: f64) -> bool {
+        let mut node = &mut self.root;
         loop {
             match node {
-                Node::Leaf(leaf) => return leaf.set_score_in_place(at, score),
+                Node::Leaf(leaf) => return leaf.set_score_in_place(old, bytes, score),
                 Node::Inner(inner) => {
-                    let (child, offset) = inner.child_at(at);
-                    at = offset;
+                    let child = inner.child_of(Probe::BehindElement(old, bytes));
                     node = inner.node_mut(child);
                 }
             }
         }
+    }
+
+    /// Takes out a member, which is there with this score.
+    pub fn remove_element(&mut self, score: f64, bytes: &[u8]) {
+        self.root.remove_element(score, bytes);
+        self.len -= 1;
+        self.lower_root();
     }
 
     /// Takes out the members of these ranks, in order.
@@ -111,7 +119,11 @@ impl Tree {
         }
         self.root.remove(ranks.start, ranks.end, taken);
         self.len -= ranks.len();
-        // A root with one child is none; with no child, nothing is left.
+        self.lower_root();
+    }
+
+    /// A root with one child is none; with no child, nothing is left.
+    fn lower_root(&mut self) {
         loop {
             let Node::Inner(inner) = &mut self.root else { return };
             match inner.len() {

@@ -5,7 +5,8 @@
 //!  Inner = mins (scores and members), counts, children, 25 of each              one block of 1024 bytes
 //! ```
 //!
-//! Called by `tree` alone. Always: the arrays of a node are in use up to the same length, and `None` behind it.
+//! Called by `tree` alone. Always: the arrays of a node are in use up to the same length; behind it are `None` and scores
+//! that compare with nothing (NaN), so that a search looks at all places of a node without asking for its length.
 
 use std::ops::Range;
 
@@ -49,7 +50,7 @@ pub struct Leaf {
 
 #[repr(C)]
 pub struct Inner {
-    /// The least score below each child but the first, whose place is not maintained.
+    /// The least score below each child; unused for the first one.
     scores: [f64; INNER],
     /// The least member likewise; `None` for the first child.
     members: [Option<Member>; INNER],
@@ -58,35 +59,59 @@ pub struct Inner {
     len: usize,
 }
 
-/// How many of `scores`, which ascend, are below `score`. Comparing all of them is faster than guessing where to look: no
-/// branch is missed, and all cache lines load at once.
+/// The score of a place that is not in use: neither below nor above any other.
+const UNUSED: f64 = f64::NAN;
+
+/// How many of `scores` are below `score`. Comparing all of them is faster than guessing where to look: no branch is missed,
+/// the loop has a fixed length, and all cache lines load at once.
 #[inline]
-fn count_below(scores: &[f64], score: f64) -> usize {
+fn count_below<const N: usize>(scores: &[f64; N], score: f64) -> usize {
     scores.iter().map(|other| usize::from(*other < score)).sum()
 }
 
 #[inline]
-fn count_up_to(scores: &[f64], score: f64) -> usize {
+fn count_up_to<const N: usize>(scores: &[f64; N], score: f64) -> usize {
     scores.iter().map(|other| usize::from(*other <= score)).sum()
 }
 
-/// How many of these members, which ascend, lie before the place of `probe`.
+/// How many of the members at these places, which are those in use, lie before the place of `probe`.
 #[inline]
-fn count_before(scores: &[f64], members: &[Option<Member>], probe: Probe<'_>) -> usize {
+fn count_before<const N: usize>(
+    scores: &[f64; N],
+    members: &[Option<Member>; N],
+    places: Range<usize>,
+    probe: Probe<'_>,
+) -> usize {
     match probe {
         Probe::Score(score) => count_below(scores, score),
         Probe::BehindScore(score) => count_up_to(scores, score),
         Probe::Element(score, bytes) => {
             let below = count_below(scores, score);
-            if scores.get(below) != Some(&score) {
-                return below;
-            }
-            let same = count_up_to(&scores[below..], score);
-            below + members[below..below + same].partition_point(|other| bytes_of(other) < bytes)
+            below + count_ties(scores, members, places.start + below, score, |other| other < bytes)
         }
-        Probe::Lex(bytes) => members.partition_point(|other| bytes_of(other) < bytes),
-        Probe::BehindLex(bytes) => members.partition_point(|other| bytes_of(other) <= bytes),
+        Probe::BehindElement(score, bytes) => {
+            let below = count_below(scores, score);
+            below + count_ties(scores, members, places.start + below, score, |other| other <= bytes)
+        }
+        Probe::Lex(bytes) => members[places].partition_point(|other| bytes_of(other) < bytes),
+        Probe::BehindLex(bytes) => members[places].partition_point(|other| bytes_of(other) <= bytes),
     }
+}
+
+/// How many of the members with this very score, which begin at `start`, are `before`.
+#[inline]
+fn count_ties<const N: usize>(
+    scores: &[f64; N],
+    members: &[Option<Member>; N],
+    start: usize,
+    score: f64,
+    before: impl Fn(&[u8]) -> bool,
+) -> usize {
+    if scores.get(start) != Some(&score) {
+        return 0;
+    }
+    let same = scores[start..].iter().take_while(|other| **other == score).count();
+    members[start..start + same].partition_point(|other| before(bytes_of(other)))
 }
 
 /// Where to divide a full node into which something goes at `at`: in the middle, but at its end where things are appended,
@@ -101,7 +126,7 @@ fn split_at(len: usize, at: usize, lowest: usize) -> usize {
 
 impl Leaf {
     fn new() -> Leaf {
-        Leaf { scores: [0.0; LEAF], members: [None; LEAF], len: 0 }
+        Leaf { scores: [UNUSED; LEAF], members: [None; LEAF], len: 0 }
     }
 
     pub fn len(&self) -> usize {
@@ -114,7 +139,7 @@ impl Leaf {
 
     #[inline]
     pub fn count_before(&self, probe: Probe<'_>) -> usize {
-        count_before(&self.scores[..self.len], &self.members[..self.len], probe)
+        count_before(&self.scores, &self.members, 0..self.len, probe)
     }
 
     fn put(&mut self, at: usize, score: f64, member: Member) {
@@ -149,11 +174,14 @@ impl Leaf {
         self.scores[self.len..self.len + count].copy_from_slice(&other.scores[from..other.len]);
         self.members[self.len..self.len + count].copy_from_slice(&other.members[from..other.len]);
         other.members[from..other.len].fill(None);
+        other.scores[from..other.len].fill(UNUSED);
         other.len = from;
         self.len += count;
     }
 
-    pub fn set_score_in_place(&mut self, at: usize, score: f64) -> bool {
+    /// See `Tree::set_score_in_place`.
+    pub fn set_score_in_place(&mut self, old: f64, bytes: &[u8], score: f64) -> bool {
+        let at = self.count_before(Probe::Element(old, bytes));
         let stays = at > 0 && at + 1 < self.len && self.scores[at - 1] < score && score < self.scores[at + 1];
         if stays {
             self.scores[at] = score;
@@ -169,6 +197,7 @@ impl Leaf {
         self.members.copy_within(end..self.len, start);
         let left = self.len - (end - start);
         self.members[left..self.len].fill(None);
+        self.scores[left..self.len].fill(UNUSED);
         self.len = left;
     }
 }
@@ -176,7 +205,7 @@ impl Leaf {
 impl Inner {
     fn new() -> Inner {
         Inner {
-            scores: [0.0; INNER],
+            scores: [UNUSED; INNER],
             members: [None; INNER],
             counts: [0; INNER],
             children: [const { None }; INNER],
@@ -187,7 +216,7 @@ impl Inner {
     /// A root over what was the root and has been split.
     pub fn over(left: Node, split: Split) -> Inner {
         let mut inner = Inner::new();
-        inner.put(0, Split { min: (0.0, None), count: left.count(), node: left });
+        inner.put(0, Split { min: (UNUSED, None), count: left.count(), node: left });
         inner.put(1, split);
         inner
     }
@@ -217,7 +246,7 @@ impl Inner {
     /// The child within or behind which the place of `probe` is; all children before it lie before that place.
     #[inline]
     pub fn child_of(&self, probe: Probe<'_>) -> usize {
-        count_before(&self.scores[1..self.len], &self.members[1..self.len], probe)
+        count_before(&self.scores, &self.members, 1..self.len, probe)
     }
 
     /// The child that holds the member at `rank`, and its rank therein.
@@ -249,8 +278,8 @@ impl Inner {
         self.members.copy_within(at + 1..end, at);
         self.counts.copy_within(at + 1..end, at);
         self.children[at..end].rotate_left(1);
-        self.members[end - 1] = None;
-        self.members[0] = None;
+        (self.scores[end - 1], self.members[end - 1]) = (UNUSED, None);
+        (self.scores[0], self.members[0]) = (UNUSED, None);
         self.len -= 1;
         node
     }
@@ -273,7 +302,7 @@ impl Inner {
         } else {
             right.put(at - keep, split)
         }
-        let min = (right.scores[0], right.members[0].take());
+        let min = (std::mem::replace(&mut right.scores[0], UNUSED), right.members[0].take());
         let count = right.count_in(0..right.len);
         Some(Split { min, count, node: Node::Inner(right) })
     }
@@ -286,6 +315,7 @@ impl Inner {
         self.counts[start..start + count].copy_from_slice(&other.counts[from..other.len]);
         self.children[start..start + count].swap_with_slice(&mut other.children[from..other.len]);
         other.members[from..other.len].fill(None);
+        other.scores[from..other.len].fill(UNUSED);
         other.len = from;
         self.len += count;
     }
@@ -309,12 +339,29 @@ impl Inner {
             }
             low = 0;
         }
-        // What lies on both sides of the gap may be low.
-        for near in [first + 1, first] {
-            if near < self.len {
-                self.merge_if_low(near);
-            }
+        // What is left of the children on both sides of the gap may be low.
+        if at > first + 1 {
+            self.merge_if_low(first + 1);
         }
+        if at > first {
+            self.merge_if_low(first);
+        }
+    }
+
+    /// Takes out the member with this score and these bytes, which is there. True if it was the first of all below.
+    fn remove_element(&mut self, score: f64, bytes: &[u8]) -> bool {
+        let at = self.child_of(Probe::BehindElement(score, bytes));
+        self.counts[at] -= 1;
+        let was_first = self.node_mut(at).remove_element(score, bytes);
+        if self.counts[at] == 0 {
+            drop(self.take(at));
+        } else {
+            if was_first {
+                self.renew_min(at);
+            }
+            self.merge_if_low(at);
+        }
+        was_first && at == 0
     }
 
     /// Reads the least member of a child anew, after it has lost the one that it had.
@@ -403,6 +450,18 @@ impl Node {
         }
     }
 
+    /// Takes out the member with this score and these bytes, which is there. True if it was the first of all below.
+    pub fn remove_element(&mut self, score: f64, bytes: &[u8]) -> bool {
+        match self {
+            Node::Leaf(leaf) => {
+                let at = leaf.count_before(Probe::Element(score, bytes));
+                leaf.remove(at, at + 1, &mut |_| {});
+                at == 0
+            }
+            Node::Inner(inner) => inner.remove_element(score, bytes),
+        }
+    }
+
     pub fn heap_bytes(&self) -> usize {
         match self {
             Node::Leaf(_) => size_class(size_of::<Leaf>()),
@@ -421,6 +480,7 @@ impl Node {
         match self {
             Node::Leaf(leaf) => {
                 assert!(is_root || leaf.len > 0, "an empty leaf");
+                assert!(leaf.scores[leaf.len..].iter().all(|score| score.is_nan()));
                 let all: Vec<_> =
                     (0..leaf.len).map(|at| (leaf.scores[at], bytes_of(&leaf.members[at]))).collect();
                 assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "a leaf is out of order");
@@ -428,6 +488,9 @@ impl Node {
             }
             Node::Inner(inner) => {
                 assert!(inner.len > usize::from(is_root) && inner.members[0].is_none());
+                assert!(
+                    inner.scores[0].is_nan() && inner.scores[inner.len..].iter().all(|score| score.is_nan())
+                );
                 let mut depths = Vec::new();
                 for at in 0..inner.len {
                     let (depth, count) = inner.node(at).check(false);

@@ -32,6 +32,22 @@ impl Pair {
         gone.into_iter().for_each(|member| unsafe { member.free() });
     }
 
+    fn remove_element(&mut self, at: usize) {
+        let (score, bytes, member) = self.model.remove(at);
+        self.tree.remove_element(score, &bytes);
+        // SAFETY: the tree no longer has it.
+        unsafe { member.free() };
+    }
+
+    /// A little more or less: it may stay where it is.
+    fn nudge(&mut self, at: usize, by: f64) {
+        let (old, bytes, _) = self.model[at].clone();
+        if self.tree.set_score_in_place(old, &bytes, old + by) {
+            self.model[at].0 = old + by;
+            assert!(at > 0 && self.model[at - 1].0 < old + by && old + by < self.model[at + 1].0);
+        }
+    }
+
     fn check(&self, rng: &mut Rng) {
         assert_eq!(self.tree.root.check(true).1, self.model.len());
         assert_eq!(self.tree.len(), self.model.len());
@@ -73,9 +89,17 @@ fn check(seed: u64, scores: u64, rounds: usize) {
                 let most = if rng.below(4) == 0 { len - from } else { (len - from).min(200) };
                 pair.remove(from as usize, (from + rng.below(most + 1)) as usize);
             }
-            1..=6 if !pair.model.is_empty() => {
+            1..=3 if !pair.model.is_empty() => {
                 let at = rng.below(pair.model.len() as u64) as usize;
                 pair.remove(at, at + 1);
+            }
+            4..=6 if !pair.model.is_empty() => {
+                let at = rng.below(pair.model.len() as u64) as usize;
+                pair.remove_element(at);
+            }
+            7 if !pair.model.is_empty() => {
+                let at = rng.below(pair.model.len() as u64) as usize;
+                pair.nudge(at, rng.unit() - 0.5);
             }
             _ => {
                 let score = rng.below(scores) as f64 - 3.0;
