@@ -31,7 +31,7 @@ fn options(args: &Args<'_>) -> Result<(Options, usize), Failure> {
         at += 1;
     }
     let words = args.len() - at;
-    if words == 0 || words % 3 != 0 || (options.new_only && options.existing_only) {
+    if words == 0 || !words.is_multiple_of(3) || (options.new_only && options.existing_only) {
         return Err(Failure::SYNTAX);
     }
     Ok((options, at))

@@ -79,7 +79,7 @@ impl Options {
     /// Are there pairs of scores and members from `first` on, and do the options fit together?
     fn check(self, args: &Args<'_>, first: usize) -> Result<(), Failure> {
         let words = args.len() - first;
-        if words == 0 || words % 2 != 0 {
+        if words == 0 || !words.is_multiple_of(2) {
             return Err(Failure::SYNTAX);
         }
         self.check_together()?;

@@ -11,7 +11,9 @@
 //! Called by GEOSEARCH and its older forms. Always: the boxes and their order are those of Redis, so that a search that stops
 //! early (COUNT n ANY) finds the same members.
 
-use crate::types::geo::{Area, Box, EARTH_RADIUS, Position, STEPS_MAX, degrees, latitude_distance, radians};
+use crate::types::geo::{
+    Area, EARTH_RADIUS, GeoBox, Position, STEPS_MAX, degrees, latitude_distance, radians,
+};
 
 /// What is searched around the centre, in metres.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -66,7 +68,7 @@ impl Shape {
     }
 
     /// The boxes to be searched, in order.
-    pub fn boxes(&self) -> Vec<Box> {
+    pub fn boxes(&self) -> Vec<GeoBox> {
         let bounds = self.bounds();
         let reach = match self.extent {
             Extent::Radius(radius) => radius,
@@ -75,10 +77,10 @@ impl Shape {
             }
         };
         let mut steps = steps_for(reach, self.centre.latitude);
-        let mut centre = Box::around(self.centre, steps);
+        let mut centre = GeoBox::around(self.centre, steps);
         if steps > 1 && !reaches(centre, bounds) {
             steps -= 1;
-            centre = Box::around(self.centre, steps);
+            centre = GeoBox::around(self.centre, steps);
         }
         let area = centre.area();
         // Fewer steps leave too few boxes to exclude any.
@@ -89,7 +91,7 @@ impl Shape {
         let without_east = excludes && area.longitude.1 > bounds.longitude.1;
         const ORDER: [(i32, i32); 9] =
             [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)];
-        let mut boxes: Vec<Box> = Vec::with_capacity(ORDER.len());
+        let mut boxes: Vec<GeoBox> = Vec::with_capacity(ORDER.len());
         for (number, (east, north)) in ORDER.into_iter().enumerate() {
             let is_excluded = (east > 0 && without_east)
                 || (east < 0 && without_west)
@@ -107,7 +109,7 @@ impl Shape {
 }
 
 /// Do the neighbours of this box reach the bounds on all four sides?
-fn reaches(centre: Box, bounds: Area) -> bool {
+fn reaches(centre: GeoBox, bounds: Area) -> bool {
     let area = |east, north| centre.neighbour(east, north).area();
     area(0, 1).latitude.1 >= bounds.latitude.1
         && area(0, -1).latitude.0 <= bounds.latitude.0

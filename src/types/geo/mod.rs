@@ -46,14 +46,14 @@ impl Position {
 
     /// The score of a valid position.
     pub fn to_score(self) -> f64 {
-        Box::around(self, STEPS_MAX).bits as f64
+        GeoBox::around(self, STEPS_MAX).bits as f64
     }
 
     /// The position that a score stands for: the middle of its box.
     pub fn of_score(score: f64) -> Position {
         // C's conversion, which a negative score goes through as well.
         let bits = if score < 0.0 { score as i64 as u64 } else { score as u64 };
-        let area = Box { bits, steps: STEPS_MAX }.area();
+        let area = GeoBox { bits, steps: STEPS_MAX }.area();
         let middle = |(min, max): (f64, f64), bound: f64| ((min + max) / 2.0).clamp(-bound, bound);
         Position {
             longitude: middle(area.longitude, LONGITUDE_MAX),
@@ -93,7 +93,7 @@ fn latitude_distance(a: f64, b: f64) -> f64 {
 
 /// A box of positions that share the first `2 * steps` bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Box {
+pub struct GeoBox {
     pub bits: u64,
     pub steps: u32,
 }
@@ -110,12 +110,12 @@ fn fraction(coordinate: f64, bound: f64, steps: u32) -> u32 {
     ((coordinate + bound) / (bound - -bound) * (1u64 << steps) as f64) as u32
 }
 
-impl Box {
+impl GeoBox {
     /// The box of a valid position.
-    pub fn around(position: Position, steps: u32) -> Box {
+    pub fn around(position: Position, steps: u32) -> GeoBox {
         let latitude = fraction(position.latitude, LATITUDE_MAX, steps);
         let longitude = fraction(position.longitude, LONGITUDE_MAX, steps);
-        Box { bits: interleave(latitude, longitude), steps }
+        GeoBox { bits: interleave(latitude, longitude), steps }
     }
 
     pub fn area(self) -> Area {
@@ -135,7 +135,7 @@ impl Box {
     }
 
     /// The box so many boxes further east and north, around the edges of the map.
-    fn neighbour(self, east: i32, north: i32) -> Box {
+    fn neighbour(self, east: i32, north: i32) -> GeoBox {
         const LONGITUDE_BITS: u64 = 0xaaaa_aaaa_aaaa_aaaa;
         const LATITUDE_BITS: u64 = 0x5555_5555_5555_5555;
         let unused = 64 - 2 * self.steps;
@@ -147,7 +147,7 @@ impl Box {
         };
         let longitude = step(self.bits & LONGITUDE_BITS, LATITUDE_BITS, east) & (LONGITUDE_BITS >> unused);
         let latitude = step(self.bits & LATITUDE_BITS, LONGITUDE_BITS, north) & (LATITUDE_BITS >> unused);
-        Box { bits: longitude | latitude, steps: self.steps }
+        GeoBox { bits: longitude | latitude, steps: self.steps }
     }
 }
 
@@ -180,7 +180,7 @@ fn gather(bits: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Box, Position, STEPS_MAX, deinterleave, interleave};
+    use super::{GeoBox, Position, STEPS_MAX, deinterleave, interleave};
     use crate::base::random::Rng;
 
     const PALERMO: Position = Position { longitude: 13.361389, latitude: 38.115556 };
@@ -205,7 +205,7 @@ mod tests {
         for _ in 0..1000 {
             let (longitude, latitude) = (rng.unit() * 300.0 - 150.0, rng.unit() * 120.0 - 60.0);
             let steps = 4 + rng.below(u64::from(STEPS_MAX) - 3) as u32;
-            let here = Box::around(Position { longitude, latitude }, steps);
+            let here = GeoBox::around(Position { longitude, latitude }, steps);
             let area = here.area();
             assert!(area.longitude.0 <= longitude && longitude < area.longitude.1);
             assert!(area.latitude.0 <= latitude && latitude < area.latitude.1);
