@@ -10,6 +10,7 @@
 
 mod client;
 mod cut;
+mod data_set;
 mod fake_primary;
 mod fake_replica;
 mod pairs;
@@ -20,6 +21,7 @@ mod traffic;
 mod bad_input;
 mod chain;
 mod exchange;
+mod fidelity;
 mod follow;
 mod promotion;
 mod refusal;
