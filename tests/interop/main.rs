@@ -27,4 +27,5 @@ mod promotion;
 mod refusal;
 mod restart;
 mod roles;
+mod subscribers;
 mod twins;
