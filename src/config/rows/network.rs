@@ -38,8 +38,7 @@ pub(super) static ROWS: &[Row] = &[
         field!(unixsocketperm),
         "Mode of the unix socket; 0 leaves it to the umask.",
     ),
-    Row::startup("threads", Kind::Threads, "auto", field!(threads), "Worker threads, one event loop each.")
-        .hidden(),
+    Row::startup("threads", Kind::Threads, "auto", field!(threads), "Worker threads, one event loop each."),
     Row::live(
         "maxclients",
         Kind::Int { min: 1, max: u32::MAX as i128 },
