@@ -187,18 +187,21 @@ pub fn add_pairs<'a>(
     ctx: &mut Ctx<'_, '_>,
     options: Options,
     count: usize,
-    pairs: impl Iterator<Item = (f64, &'a [u8])>,
+    pairs: impl Iterator<Item = (f64, &'a [u8])> + Clone,
 ) -> Result<Effect, Failure> {
     let (key, limits) = (ctx.args.get(1), Limits::of(ctx.config));
+    // A member that is too long decides about the form at once, as in Redis.
+    let is_long = pairs.clone().any(|(_, member)| member.len() > limits.value);
+    let expected = if is_long { usize::MAX } else { count };
     let edit = if options.existing_only {
         ctx.space.edit::<SortedSet>(key)?
     } else {
-        Some(ctx.space.edit_or_insert(key, || SortedSet::for_members(count, limits))?)
+        Some(ctx.space.edit_or_insert(key, || SortedSet::for_members(expected, limits))?)
     };
     let (mut added, mut updated, mut last) = (0, 0, Outcome::Refused);
     if let Some(mut edit) = edit {
         let set = edit.change();
-        set.expect(count, limits);
+        set.expect(expected, limits);
         for (score, member) in pairs {
             last = add_one(set, member, score, options, limits)?;
             added += u64::from(matches!(last, Outcome::Added(_)));

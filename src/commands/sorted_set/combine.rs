@@ -147,8 +147,9 @@ struct Query<'a> {
     with_scores: bool,
 }
 
-/// `numkeys key [key ...]` from argument `at` on: the keys, and where the options begin.
-fn parse_keys<'a>(ctx: &Ctx<'a, '_>, at: usize) -> Result<(Vec<&'a [u8]>, usize), Failure> {
+/// `numkeys key [key ...]` from argument `at` on: the keys, and where the options begin. As in Redis, a key of a wrong type is
+/// told before options are looked at.
+fn parse_keys<'a>(ctx: &mut Ctx<'a, '_>, at: usize) -> Result<(Vec<&'a [u8]>, usize), Failure> {
     let count = usize::try_from(ctx.args.int(at)?).unwrap_or(0);
     if count == 0 {
         return Err(Failure::new(format!(
@@ -160,11 +161,20 @@ fn parse_keys<'a>(ctx: &Ctx<'a, '_>, at: usize) -> Result<(Vec<&'a [u8]>, usize)
         return Err(Failure::SYNTAX);
     }
     let options = at + 1 + count;
-    Ok(((at + 1..options).map(|index| ctx.args.get(index)).collect(), options))
+    let keys: Vec<&[u8]> = (at + 1..options).map(|index| ctx.args.get(index)).collect();
+    for key in &keys {
+        Source::of(ctx.space.peek(key))?;
+    }
+    Ok((keys, options))
 }
 
 impl<'a> Query<'a> {
-    fn parse(ctx: &Ctx<'a, '_>, at: usize, operation: Operation, stores: bool) -> Result<Query<'a>, Failure> {
+    fn parse(
+        ctx: &mut Ctx<'a, '_>,
+        at: usize,
+        operation: Operation,
+        stores: bool,
+    ) -> Result<Query<'a>, Failure> {
         let (keys, mut at) = parse_keys(ctx, at)?;
         let mut query =
             Query { weights: vec![1.0; keys.len()], keys, aggregate: Aggregate::Sum, with_scores: false };
@@ -282,7 +292,8 @@ fn intersect(sources: &[(Source<'_>, f64)], aggregate: Aggregate, mut found: imp
         let mut score = number_or_zero(weight * score);
         for (other, weight) in others {
             let Some(more) = other.score(member) else { return true };
-            score = aggregate.of(score, number_or_zero(weight * more));
+            // Only the first source's product is checked; what else is no number makes a sum zero, and loses against others.
+            score = aggregate.of(score, weight * more);
         }
         found(member, score)
     });

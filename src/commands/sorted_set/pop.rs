@@ -180,8 +180,10 @@ fn parse_first(args: &Args<'_>, first: usize) -> Result<(std::ops::Range<usize>,
     };
     let count = match args.len() - at {
         1 => 1,
-        3 if args.is(at + 1, "count") => {
-            at_least(1, args.get(at + 2)).ok_or(Failure::text("ERR count should be greater than 0"))?
+        more @ 3.. if args.is(at + 1, "count") => {
+            let count = at_least(1, args.get(at + 2));
+            let count = count.ok_or(Failure::text("ERR count should be greater than 0"))?;
+            if more == 3 { count } else { return Err(Failure::SYNTAX) }
         }
         _ => return Err(Failure::SYNTAX),
     };

@@ -107,11 +107,11 @@ impl<'a> Query<'a> {
             } else if args.is(at, "limit") && at + 2 < args.len() {
                 (offset, limit) = (args.int(at + 1)?, args.int(at + 2)?);
                 at += 2;
-            } else if verb.reverse.is_none() && args.is(at, "rev") {
+            } else if reverse.is_none() && args.is(at, "rev") {
                 reverse = Some(true);
-            } else if verb.by.is_none() && args.is(at, "bylex") {
+            } else if by.is_none() && args.is(at, "bylex") {
                 by = Some(By::Member);
-            } else if verb.by.is_none() && args.is(at, "byscore") {
+            } else if by.is_none() && args.is(at, "byscore") {
                 by = Some(By::Score);
             } else {
                 return Err(Failure::SYNTAX);
