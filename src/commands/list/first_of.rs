@@ -111,8 +111,11 @@ fn parse(args: &Args<'_>, at: usize) -> Result<Wanted, Failure> {
     let mut wanted = Wanted { first_key: at + 1, keys, end, count: 1 };
     match args.len() - end_index - 1 {
         0 => {}
-        2 if args.is(end_index + 1, "count") => {
+        more @ 2.. if args.is(end_index + 1, "count") => {
             wanted.count = above_zero(end_index + 2, "ERR count should be greater than 0")?;
+            if more > 2 {
+                return Err(Failure::SYNTAX);
+            }
         }
         _ => return Err(Failure::SYNTAX),
     }
@@ -129,8 +132,8 @@ fn lmpop(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
 }
 
 fn blmpop(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
-    let deadline = ctx.deadline_seconds(1)?;
     let wanted = parse(&ctx.args, 2)?;
+    let deadline = ctx.deadline_seconds(1)?;
     if let Some(effect) = pop_from_first(ctx, &wanted)? {
         return Ok(effect);
     }
