@@ -59,6 +59,11 @@ fn xsetid(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     let Counters { entries_added, max_deleted_id } = counters(ctx, id)?;
     let mut edit = ctx.space.edit::<Stream>(ctx.args.get(1))?.ok_or(Failure::NO_SUCH_KEY)?;
     let log = edit.log();
+    if id < log.max_deleted_id() {
+        return Err(Failure::text(
+            "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id",
+        ));
+    }
     if log.newest().is_some_and(|newest| id < newest) {
         return Err(Failure::text(
             "ERR The ID specified in XSETID is smaller than the target stream top item",
