@@ -16,6 +16,7 @@
 
 use crate::base::double::parse_double;
 use crate::base::ids::UnixMs;
+use crate::base::long_double::LongDouble;
 use crate::commands::spec::{Ctx, Failure};
 use crate::types::Kind;
 
@@ -104,7 +105,11 @@ impl Ctx<'_, '_> {
     /// # Errors
     /// Redis' for a time-out that is no number, negative, or beyond 64 bits of milliseconds.
     pub fn deadline_seconds(&self, index: usize) -> Result<Option<UnixMs>, Failure> {
-        let seconds = parse_double(self.args.get(index)).filter(|seconds| !seconds.is_nan());
+        // What is beyond a double is a number all the same.
+        let beyond =
+            |text: &[u8]| LongDouble::parse(text).map(|_| if text[0] == b'-' { -1.0 } else { f64::INFINITY });
+        let text = self.args.get(index);
+        let seconds = parse_double(text).filter(|seconds| !seconds.is_nan()).or_else(|| beyond(text));
         let seconds = seconds.ok_or(Failure::text("ERR timeout is not a float or out of range"))?;
         let ms = (seconds * 1000.0).ceil();
         if ms >= i64::MAX as f64 {
