@@ -63,7 +63,13 @@ fn whole(c: &mut Criterion) {
         group.throughput(Throughput::Elements(members.len() as u64));
         group.bench_function("build", |b| b.iter(|| build(&members, &limits)));
         let set = build(&members, &limits);
-        group.bench_function("walk", |b| b.iter(|| set.for_each(|member: Item<'_>| drop(black_box(member)))));
+        group.bench_function("walk", |b| {
+            b.iter(|| {
+                set.for_each(|member: Item<'_>| {
+                    black_box(member);
+                })
+            })
+        });
         let mut out = Vec::new();
         group.bench_function("encode_rdb", |b| {
             b.iter(|| {

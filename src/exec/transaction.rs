@@ -43,7 +43,6 @@ pub(super) fn abort_on_refusal(
         return failure;
     }
     session.client.queued.store(-1, Relaxed);
-    session.client.queued_bytes.store(0, Relaxed);
     unwatch(&engine.watches, session);
     Failure::new(format!("EXECABORT Transaction discarded because of: {}", failure.0))
 }
@@ -60,7 +59,8 @@ pub(super) fn watch(
     reply: &mut Reply,
 ) -> Next {
     if session.in_transaction() {
-        refuse(executor, "watch", "ERR WATCH inside MULTI is not allowed", reply);
+        executor.counters.error("ERR");
+        reply.error("ERR WATCH inside MULTI is not allowed");
         return Next::Continue;
     }
     let keyspace = executor.view.keyspace.clone();
@@ -89,14 +89,15 @@ pub(super) fn watch(
 /// EXEC.
 pub(super) fn exec(executor: &mut Executor, session: &mut Session, reply: &mut Reply) -> Next {
     let Some(transaction) = session.transaction.take() else {
-        refuse(executor, "exec", "ERR EXEC without MULTI", reply);
+        executor.counters.error("ERR");
+        reply.error("ERR EXEC without MULTI");
         return Next::Continue;
     };
     session.client.queued.store(-1, Relaxed);
-    session.client.queued_bytes.store(0, Relaxed);
     if transaction.is_broken {
         forget_watches(executor, session);
-        refuse(executor, "exec", "EXECABORT Transaction discarded because of previous errors.", reply);
+        executor.counters.error("EXECABORT");
+        reply.error("EXECABORT Transaction discarded because of previous errors.");
         return Next::Continue;
     }
     let needs_whole = |queued: &Queued| match command_of(queued).row.run {
@@ -117,16 +118,6 @@ pub(super) fn exec(executor: &mut Executor, session: &mut Session, reply: &mut R
     session.is_executing = false;
     forget_watches(executor, session);
     next
-}
-
-/// EXEC or WATCH itself fails.
-#[cold]
-fn refuse(executor: &Executor, name: &str, text: &'static str, reply: &mut Reply) {
-    if let Some(command) = table().lookup(name.as_bytes()) {
-        executor.counters.failed(command.id);
-    }
-    executor.counters.error(text);
-    reply.error(text);
 }
 
 /// Takes all locks of the queued and the watched keys in order, then runs.

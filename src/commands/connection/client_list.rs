@@ -47,15 +47,7 @@ pub(super) fn class_of(client: &Client) -> Class {
     }
 }
 
-/// The command that shows it is the last one of its own client.
-fn show_command(control: &Control<'_>) {
-    if let Some(command) = table().find(control.full_name.as_bytes()) {
-        control.session.client.last_command.store(command.id.0, Relaxed);
-    }
-}
-
 pub(super) fn info(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
-    show_command(control);
     let mut line = String::new();
     write_client(&mut line, &control.session.client, control.now);
     control.reply.verbatim("txt", line.as_bytes());
@@ -73,7 +65,6 @@ pub(super) fn list(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Fai
     } else if args.len() != 2 {
         return Err(Failure::SYNTAX);
     }
-    show_command(control);
     let mut lines = String::new();
     for client in control.host.roster().list() {
         let is_wanted = class.is_none_or(|class| class == class_of(&client))
@@ -116,13 +107,12 @@ fn write_client(out: &mut String, client: &Client, now: UnixMs) {
     let command = if last.0 == u16::MAX { "NULL" } else { table().get(last).full_name };
     let (query, query_room) = (traffic.query_bytes.load(Relaxed), traffic.query_capacity.load(Relaxed));
     let (pending, reply_room) = (traffic.pending_bytes.load(Relaxed), traffic.reply_capacity.load(Relaxed));
-    let multi = client.queued_bytes.load(Relaxed);
     let seconds = |since: i64| (now.0 - since).max(0) / 1000;
     let name = String::from_utf8_lossy(&names.name);
     // Writing into a String cannot fail.
     let _ = write!(
         out,
-        "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} ",
+        "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} ",
         client.id,
         client.addr,
         client.laddr,
@@ -135,13 +125,14 @@ fn write_client(out: &mut String, client: &Client, now: UnixMs) {
         client.patterns.load(Relaxed),
         client.shard_channels.load(Relaxed),
         client.queued.load(Relaxed),
+        client.watching.load(Relaxed),
     );
     let _ = writeln!(
         out,
-        "qbuf={query} qbuf-free={} argv-mem=0 multi-mem={multi} rbs={reply_room} rbp={reply_room} obl={pending} oll=0 omem=0 \
+        "qbuf={query} qbuf-free={} argv-mem=0 multi-mem=0 rbs={reply_room} rbp={reply_room} obl={pending} oll=0 omem=0 \
          tot-mem={} events=r cmd={command} user={} redir={} resp={} lib-name={} lib-ver={}",
         query_room.saturating_sub(query),
-        query_room + reply_room + multi + size_of::<Client>() as u64,
+        query_room + reply_room + size_of::<Client>() as u64,
         String::from_utf8_lossy(&names.user),
         client.redirect.load(Relaxed),
         if client.resp3.load(Relaxed) { 3 } else { 2 },

@@ -8,7 +8,7 @@
 //! an empty set; a result that is empty deletes the destination.
 
 use crate::base::number::parse_i64;
-use crate::codec::listpack::Item;
+use crate::codec::listpack::{Item, Listpack};
 use crate::commands::set::{SET, write_member};
 use crate::commands::spec::{Args, Ctx, Effect, Failure, Flags, Keys, Row, Run, flags};
 use crate::keyspace::entry::Entry;
@@ -138,6 +138,11 @@ fn subtract(sets: &[Option<&Set>], mut found: impl FnMut(Item<'_>)) {
     first.iter().filter(|member| !others.iter().any(|set| set.contains_item(*member))).for_each(&mut found);
 }
 
+fn smallest_is_intset(sets: &[Option<&Set>]) -> bool {
+    let smallest = sets.iter().flatten().min_by_key(|set| set.len());
+    matches!(smallest, Some(Set::Intset(_)))
+}
+
 fn unite(sets: &[Option<&Set>], limits: &Limits) -> Set {
     let mut union = Set::default();
     for set in sets.iter().flatten() {
@@ -179,6 +184,15 @@ fn store(ctx: &mut Ctx<'_, '_>, operation: Operation, event: &'static str) -> Re
     let sets = sets(&ctx.space.read_several(&keys))?;
     let mut result = Set::default();
     match operation {
+        // Redis starts with the form of the smallest set; what turns out to be integers only becomes an intset at the end.
+        Operation::Intersection if !smallest_is_intset(&sets) => {
+            result = Set::Listpack(Listpack::new());
+            intersect(&sets, |member| {
+                result.add_item(member, &limits);
+                true
+            });
+            result.compact(&limits);
+        }
         Operation::Intersection => intersect(&sets, |member| {
             result.add_item(member, &limits);
             true

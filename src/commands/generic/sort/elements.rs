@@ -115,15 +115,16 @@ impl Elements {
     }
 }
 
-/// A weight as strtod reads it: no bytes at all are zero, blanks in front are passed over.
+/// A weight as strtod reads it: no bytes at all are zero, blanks in front are passed over, and a zero byte ends it.
 ///
 /// # Errors
 /// It is no number.
 pub fn number(text: &[u8]) -> Result<f64, Failure> {
-    let text = &text[text.iter().position(|byte| !is_blank(*byte)).unwrap_or(text.len())..];
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     if text.is_empty() {
         return Ok(0.0);
     }
+    let text = &text[text.iter().position(|byte| !is_blank(*byte)).unwrap_or(text.len())..];
     parse_double(text).ok_or(Failure::text("ERR One or more scores can't be converted into double"))
 }
 
