@@ -27,5 +27,4 @@ mod promotion;
 mod refusal;
 mod restart;
 mod roles;
-mod subscribers;
 mod twins;

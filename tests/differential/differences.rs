@@ -1,0 +1,149 @@
+//! What differs on purpose, each with its reason.
+//!
+//! Used by `pair`, for replies that do not agree. Always: an entry is as narrow as the difference; what users may notice also stands
+//! in docs/differences.md.
+
+use crate::reply::{Compare, Value, agree};
+use crate::server::Product;
+
+/// A difference: beside which peer and with which commands, what is seen, and why it is meant to be.
+struct Known {
+    peer: Product,
+    /// Beginnings of the commands' names.
+    commands: &'static [&'static str],
+    applies: fn(Seen<'_>) -> bool,
+    /// For the reader; printed nowhere.
+    #[allow(dead_code)]
+    reason: &'static str,
+}
+
+/// A request and the two replies to it.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    words: &'a [Vec<u8>],
+    ours: &'a Value,
+    theirs: &'a Value,
+}
+
+const KNOWN: &[Known] = &[
+    Known {
+        peer: Product::Redis7,
+        commands: &["Z", "BZ", "GEO", "SORT", "LPOP", "RPOP"],
+        applies: |seen| same_numbers(seen),
+        reason: "Redis 7.0 prints doubles with 17 digits, 7.2 and later with as few as say the same",
+    },
+    Known {
+        peer: Product::Redis7,
+        commands: &["ZRANK", "ZREVRANK"],
+        applies: |seen| seen.theirs.class().contains("wrong number of arguments"),
+        reason: "WITHSCORE came with 7.2",
+    },
+    Known {
+        peer: Product::Redis7,
+        commands: &["XREAD"],
+        applies: |seen| seen.words.iter().any(|word| word == b"+") && seen.theirs.is_error(),
+        reason: "+ as the last entry's id came after 7.2",
+    },
+    Known {
+        peer: Product::Redis7,
+        commands: &["XREAD"],
+        applies: |seen| {
+            seen.ours.class().contains("Unbalanced") && seen.theirs.class().contains("Unbalanced")
+        },
+        reason: "7.2 words it by the command's name",
+    },
+    Known {
+        peer: Product::Redis7,
+        commands: &["XINFO", "XGROUP"],
+        applies: |seen| !seen.ours.is_error() && !seen.theirs.is_error(),
+        reason: "since 7.2 XREADGROUP makes its consumer although there is nothing to read",
+    },
+    Known {
+        peer: Product::Redis7,
+        commands: &["XSETID"],
+        applies: |seen| seen.ours.class().contains("max_deleted_entry_id"),
+        reason: "7.2 refuses an id below the greatest one that was deleted",
+    },
+    Known {
+        peer: Product::Redis7,
+        commands: &["LPOS"],
+        applies: |seen| seen.ours.class().contains("out of range"),
+        reason: "7.2 refuses a rank that cannot be negated",
+    },
+    Known {
+        peer: Product::Redis7,
+        commands: &["BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZ"],
+        applies: |seen| seen.ours.class().contains("timeout is out of range"),
+        reason: "7.0 says of a time-out that is too long that it is negative",
+    },
+    Known {
+        peer: Product::Redis7,
+        commands: &["BITCOUNT", "BITPOS"],
+        applies: |seen| seen.ours.is_error(),
+        reason: "7.2 reads the numbers before it looks at the key",
+    },
+    Known {
+        peer: Product::Valkey8,
+        commands: &["SCAN"],
+        applies: |seen| seen.theirs.class().contains("unknown type name"),
+        reason: "7.2 takes any word for a type, and finds nothing of one that is unknown",
+    },
+    Known {
+        peer: Product::Valkey8,
+        commands: &["LREM"],
+        applies: |seen| seen.theirs.class().contains("out of range"),
+        reason: "Redis takes the smallest number for a count",
+    },
+    Known {
+        peer: Product::Valkey8,
+        commands: &["Z", "BZ"],
+        applies: |seen| same_numbers(seen),
+        reason: "whether a zero has a sign depends on the encodings that a sorted set has gone through",
+    },
+    Known {
+        peer: Product::Valkey8,
+        commands: &["XREAD"],
+        applies: |seen| seen.words.iter().any(|word| word == b"+") && !seen.ours.is_error(),
+        reason: "here + is the last entry that there is, there the entry of the last id, deleted or not",
+    },
+    Known {
+        peer: Product::Valkey8,
+        commands: &["BITCOUNT"],
+        applies: |seen| seen.words.len() == 3 && seen.ours.class() == "-ERR syntax error",
+        reason: "a start without an end came with Valkey 8",
+    },
+];
+
+/// Is this a difference that is listed?
+pub fn is_known(peer: Product, words: &[Vec<u8>], ours: &Value, theirs: &Value) -> bool {
+    let name = String::from_utf8_lossy(&words[0]).to_ascii_uppercase();
+    let seen = Seen { words, ours, theirs };
+    let is_of =
+        |known: &&Known| known.peer == peer && known.commands.iter().any(|start| name.starts_with(start));
+    KNOWN.iter().filter(is_of).any(|known| (known.applies)(seen))
+}
+
+/// The same but for the digits in which numbers are printed, and the sign of a zero.
+fn same_numbers(seen: Seen<'_>) -> bool {
+    // Its order is that of a table.
+    let compare = if seen.words[0] == b"ZSCAN" { Compare::ScanPairs } else { Compare::Exact };
+    agree(compare, &with_plain_numbers(seen.ours), &with_plain_numbers(seen.theirs))
+}
+
+/// The reply with every number in one form.
+fn with_plain_numbers(value: &Value) -> Value {
+    let plain = |bytes: &[u8]| {
+        let number = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<f64>().ok());
+        // Plus zero takes the sign from minus zero.
+        number.map_or(bytes.to_vec(), |number| (number + 0.0).to_string().into_bytes())
+    };
+    match value {
+        Value::Line(kind, text) => Value::Line(*kind, plain(text)),
+        Value::Bulk(kind, bytes) => Value::Bulk(*kind, bytes.as_deref().map(plain)),
+        Value::Many(kind, elements) => {
+            let elements =
+                elements.as_ref().map(|elements| elements.iter().map(with_plain_numbers).collect());
+            Value::Many(*kind, elements)
+        }
+    }
+}
