@@ -50,6 +50,7 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "zcard",
         arity: 2,
+        access: &["RO"],
         summary: "Returns the number of members.",
         run: Run::Keyed(zcard),
         ..LOOKUP

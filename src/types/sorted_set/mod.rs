@@ -144,7 +144,7 @@ impl SortedSet {
         let longest = || ranked.iter(0..ranked.len()).map(|(member, _)| member.len()).max().unwrap_or(0);
         if ranked.len() <= limits.entries && longest() <= limits.value {
             let mut pairs = Listpack::new();
-            ranked.iter(0..ranked.len()).for_each(|(member, score)| pairs::insert(&mut pairs, member, score));
+            ranked.iter(0..ranked.len()).for_each(|(member, score)| pairs::append(&mut pairs, member, score));
             *self = SortedSet::Listpack(pairs);
         }
     }

@@ -46,6 +46,11 @@ pub fn score(pairs: &Listpack, member: &[u8]) -> Option<f64> {
     Some(score_at(pairs, find(pairs, member)?))
 }
 
+/// Adds a member that belongs behind all others.
+pub fn append(pairs: &mut Listpack, member: &[u8], score: f64) {
+    pairs.push_back_pair(member, &text_of(score));
+}
+
 /// Adds a member that is not there.
 pub fn insert(pairs: &mut Listpack, member: &[u8], score: f64) {
     let text = text_of(score);

@@ -9,7 +9,7 @@
 //! Called by `types::rdb` for the type bytes of this type. Always: any bytes give a value or an error; memory grows with what
 //! arrives; what comes in order, with distinct members and with scores that are numbers is all that is believed.
 
-use std::collections::HashSet;
+use std::cmp::Ordering;
 
 use crate::base::double::parse_double;
 use crate::codec::listpack::{Item, Listpack};
@@ -98,21 +98,27 @@ fn check(pairs: &Listpack) -> Result<(), RdbError> {
     if pairs.is_empty() {
         return Err(EMPTY);
     }
-    let mut names: HashSet<Vec<u8>> = HashSet::new();
-    let mut last: Option<(f64, Vec<u8>)> = None;
+    let mut members: Vec<Item<'_>> = Vec::with_capacity(pairs.len() / 2);
+    let mut last: Option<(f64, Item<'_>)> = None;
     let mut items = pairs.iter();
     while let Some(member) = items.next() {
-        let score: Item<'_> =
-            items.next().ok_or(RdbError::Corrupt("a sorted set has a member without a score"))?;
+        let score = items.next().ok_or(RdbError::Corrupt("a sorted set has a member without a score"))?;
         let score = pairs::parse_score(score).ok_or(NO_NUMBER)?;
-        let member = member.to_vec();
-        if !names.insert(member.clone()) {
-            return Err(TWICE);
-        }
-        if last.is_some_and(|last| last >= (score, member.clone())) {
+        let is_behind = |(below, other)| below < score || (below == score && order(other, member).is_lt());
+        if !last.is_none_or(is_behind) {
             return Err(RdbError::Corrupt("a sorted set is out of order"));
         }
+        members.push(member);
         last = Some((score, member));
     }
+    members.sort_unstable_by(|a, b| order(*a, *b));
+    if members.windows(2).any(|pair| order(pair[0], pair[1]).is_eq()) {
+        return Err(TWICE);
+    }
     Ok(())
+}
+
+/// The order of the bytes that a client sees.
+fn order(a: Item<'_>, b: Item<'_>) -> Ordering {
+    a.bytes(&mut itoa::Buffer::new()).cmp(b.bytes(&mut itoa::Buffer::new()))
 }

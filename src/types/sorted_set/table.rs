@@ -24,8 +24,8 @@ const BUCKET: usize = 8;
 const BUCKETS_MAX: usize = 63;
 /// Buckets of the first segment.
 const BUCKETS_MIN: usize = 7;
-/// A tag needs its 16 bits behind those of the directory.
-const DEPTH_MAX: u32 = 40;
+/// Beyond it segments grow instead: 2^28 of them hold a hundred thousand million members. A tag needs its 16 bits behind it.
+const DEPTH_MAX: u32 = 28;
 const TAG_SHIFT: u32 = 48;
 
 #[derive(Clone, Copy)]
