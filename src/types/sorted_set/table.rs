@@ -3,7 +3,7 @@
 //! ```text
 //!  hash, 64 bits:  | directory: `depth` bits | tag: 16 bits | unused |
 //!                            |                     |
-//!      directory -> segment: | bucket 0 | bucket 1 | ... | bucket 62 |        bucket = tag * buckets / 65536
+//!      directory -> segment: | bucket 0 | bucket 1 | ... |   8 to 64 of them;   bucket = tag * buckets / 65536
 //!                                                |
 //!      bucket, one cache line: 8 words           | tag 16 | address of the member 48 |     0 = free, free ones last
 //! ```
@@ -15,15 +15,17 @@
 //! Called by `ranked`. Always: segments and buckets stand in the order of the hashes. A cursor is the least hash still to be
 //! shown, whatever splits or merges meanwhile: a member that stays is shown.
 
+use crate::base::alloc::size_class;
 use crate::types::sorted_set::member::{Member, prefetch};
 
 /// Words of a bucket: one cache line.
 const BUCKET: usize = 8;
-/// Segments grow up to this many buckets, then split: 4032 bytes. Fewer would make the directory large, more would make
-/// each split slow.
-const BUCKETS_MAX: usize = 63;
-/// Buckets of the first segment.
-const BUCKETS_MIN: usize = 7;
+/// A segment grows by so many buckets, one size class of the allocator, which moves words and reads no member.
+const STEP: usize = 8;
+/// A segment of so many buckets, 4096 bytes, splits. Fewer would make the directory large, more would make each split slow.
+const BUCKETS_MAX: usize = 64;
+/// Two halves that hold no more than this together are one again: a little more than half of what splits.
+const MERGED_MAX: usize = BUCKETS_MAX * BUCKET / 2;
 /// Beyond it segments grow instead: 2^28 of them hold a hundred thousand million members. A tag needs its 16 bits behind it.
 const DEPTH_MAX: u32 = 28;
 const TAG_SHIFT: u32 = 48;
@@ -78,6 +80,11 @@ impl Segment {
 
     fn is_full(&self) -> bool {
         self.len >= self.buckets.len() * (BUCKET - 1)
+    }
+
+    /// Is no more than a quarter in use?
+    fn is_sparse(&self) -> bool {
+        self.len < self.buckets.len() * (BUCKET / 4)
     }
 
     /// Bucket and word of the member with this hash that `is_it` accepts.
@@ -166,13 +173,15 @@ fn each_fetched(members: impl Iterator<Item = Member>, mut work: impl FnMut(Memb
     }
 }
 
+/// How many buckets a segment of `len` members has: room for these and a step's worth more.
+fn buckets_for(len: usize) -> usize {
+    (len / (BUCKET - 1) + STEP).next_multiple_of(STEP)
+}
+
 impl Table {
-    /// A table with room for `expected` members before the first split.
+    /// A table with room for `expected` members.
     pub fn new(expected: usize) -> Table {
-        let mut buckets = BUCKETS_MIN;
-        while buckets < BUCKETS_MAX && buckets * (BUCKET - 1) <= expected {
-            buckets = buckets * 2 + 1;
-        }
+        let buckets = buckets_for(expected).min(BUCKETS_MAX);
         Table { directory: vec![0], depth: 0, segments: vec![Segment::new(buckets, 0)] }
     }
 
@@ -216,21 +225,26 @@ impl Table {
     fn grow(&mut self, index: usize, hash: u64, hash_of: &impl Fn(Member) -> u64) {
         let Segment { depth, ref buckets, .. } = self.segments[index];
         if buckets.len() < BUCKETS_MAX || depth == DEPTH_MAX {
-            let grown = buckets.len() * 2 + 1;
+            let grown = buckets.len() + STEP;
             return self.resize(index, grown);
         }
         if depth == self.depth {
             self.directory = self.directory.iter().flat_map(|&segment| [segment, segment]).collect();
             self.depth += 1;
         }
-        let old = std::mem::replace(&mut self.segments[index], Segment::new(BUCKETS_MAX, depth + 1));
-        self.segments.push(Segment::new(BUCKETS_MAX, depth + 1));
-        let upper = self.segments.len() - 1;
-        each_fetched(old.members().map(|(member, _)| member), |member| {
+        let mut halves: [Vec<(usize, Member)>; 2] = Default::default();
+        each_fetched(self.segments[index].members().map(|(member, _)| member), |member| {
             let hash = hash_of(member);
-            let half = if hash << depth >> 63 == 1 { upper } else { index };
-            self.segments[half].insert(tag_of(hash, depth + 1), member);
+            halves[(hash << depth >> 63) as usize].push((tag_of(hash, depth + 1), member));
         });
+        let [lower, upper_half] = halves.map(|members| {
+            let mut segment = Segment::new(buckets_for(members.len()), depth + 1);
+            members.into_iter().for_each(|(tag, member)| segment.insert(tag, member));
+            segment
+        });
+        self.segments[index] = lower;
+        let upper = self.segments.len();
+        self.segments.push(upper_half);
         // The upper half of the directory's entries for the old segment leads to the new one.
         let span = 1 << (self.depth - depth);
         let first = self.directory_index(hash) & !(span - 1);
@@ -255,32 +269,33 @@ impl Table {
         let segment = &mut self.segments[index];
         let (at, word) = segment.find(hash, is_it)?;
         let member = segment.remove(at, word);
-        if segment.len < segment.buckets.len() {
+        if segment.is_sparse() {
             self.shrink(index, hash, &hash_of);
         }
         Some(member)
     }
 
-    /// An eighth is in use: half the buckets are enough, or both halves of what was split fit into one again.
+    /// A quarter is in use: fewer buckets are enough, or both halves of what was split fit into one again.
     #[cold]
     fn shrink(&mut self, index: usize, hash: u64, hash_of: &impl Fn(Member) -> u64) {
         let Segment { depth, len, ref buckets } = self.segments[index];
-        if depth == 0 {
-            let half = buckets.len() / 2;
-            if half >= BUCKETS_MIN {
-                self.resize(index, half);
-            }
-            return;
-        }
+        let fitting = buckets_for(len);
         let span = 1 << (self.depth - depth);
         let first = self.directory_index(hash) & !(span - 1);
-        let buddy = self.directory[first ^ span] as usize;
-        let other = &self.segments[buddy];
-        if other.depth != depth || other.len + len > BUCKETS_MAX * BUCKET / 2 {
+        // The first segment of all has no other half.
+        let buddy = self.directory.get(first ^ span).map(|buddy| *buddy as usize);
+        let buddy = buddy.filter(|buddy| {
+            let other = &self.segments[*buddy];
+            depth > 0 && other.depth == depth && other.len + len <= MERGED_MAX
+        });
+        let Some(buddy) = buddy else {
+            if fitting < buckets.len() {
+                self.resize(index, fitting);
+            }
             return;
-        }
-        let mut merged = Segment::new(BUCKETS_MAX, depth - 1);
-        let both = self.segments[index].members().chain(other.members());
+        };
+        let mut merged = Segment::new(buckets_for(self.segments[buddy].len + len), depth - 1);
+        let both = self.segments[index].members().chain(self.segments[buddy].members());
         each_fetched(both.map(|(member, _)| member), |member| {
             merged.insert(tag_of(hash_of(member), depth - 1), member);
         });
@@ -347,7 +362,8 @@ impl Table {
 
     /// Bytes of heap, without the members' blocks.
     pub fn heap_bytes(&self) -> usize {
-        let buckets: usize = self.segments.iter().map(|segment| size_of_val(&*segment.buckets)).sum();
+        let buckets: usize =
+            self.segments.iter().map(|segment| size_class(size_of_val(&*segment.buckets))).sum();
         buckets + self.directory.capacity() * 4 + self.segments.capacity() * size_of::<Segment>()
     }
 }
