@@ -168,6 +168,19 @@ impl Value {
     }
 }
 
+impl Value {
+    /// A collection without elements, of a type that does not exist so.
+    pub fn is_empty_collection(&self) -> bool {
+        match self {
+            Value::Int(_) | Value::Bytes(_) | Value::Stream(_) => false,
+            Value::List(value) => value.is_empty(),
+            Value::Set(value) => value.is_empty(),
+            Value::SortedSet(value) => value.is_empty(),
+            Value::Hash(value) => value.is_empty(),
+        }
+    }
+}
+
 /// A value where it lies.
 #[derive(Clone, Copy, Debug)]
 pub enum ValueRef<'a> {

@@ -141,6 +141,6 @@ fn decode(payload: &[u8], config: &Config) -> Result<Value, Failure> {
     let dump = verify_dump(payload).ok_or(Failure::text("ERR DUMP payload version or checksum are wrong"))?;
     let (kind, mut body) = dump.split().ok_or(BAD_FORMAT)?;
     let value = rdb::decode(&mut body, kind, config).map_err(|_| BAD_FORMAT)?;
-    // Bytes behind the value are no value.
-    if body.is_empty() { Ok(value) } else { Err(BAD_FORMAT) }
+    // Bytes behind the value are no value, and neither is an empty collection.
+    if body.is_empty() && !value.is_empty_collection() { Ok(value) } else { Err(BAD_FORMAT) }
 }
