@@ -59,6 +59,11 @@ pub fn mailbox<T>(wake: impl Fn() + Send + Sync + 'static) -> (Mailbox<T>, Post<
 }
 
 impl<T> Post<T> {
+    /// How many messages wait.
+    pub fn waiting(&self) -> usize {
+        self.0.queue.len()
+    }
+
     /// Leaves a message; never blocks. Wakes the owner if it sleeps.
     pub fn post(&self, message: T) -> Result<(), Full<T>> {
         if self.0.queue.len() >= WAITING_MAX {

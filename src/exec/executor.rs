@@ -161,6 +161,16 @@ impl Executor {
         self.stream.begin_batch();
     }
 
+    /// Has a publisher been told that subscribers are served more slowly than it publishes?
+    #[inline]
+    pub fn has_congested(&self) -> bool {
+        self.publisher.has_congested
+    }
+
+    pub fn forget_congestion(&mut self) {
+        self.publisher.has_congested = false;
+    }
+
     /// Whose commands run next. What they publish to their own client follows the reply.
     #[inline]
     pub fn begin_client(&mut self, client: &Client) {
@@ -209,7 +219,10 @@ impl Executor {
                     self.refuse(session, Some(command), &failure, reply);
                     return self.after_reply(session, reply, Next::Continue);
                 }
-                transaction.queue.push(Queued { command: command.id.0, words: args.to_vec() });
+                let words = args.to_vec();
+                let bytes = words.iter().map(|word| word.capacity() + size_of::<Vec<u8>>()).sum::<usize>();
+                session.client.queued_bytes.fetch_add((bytes + size_of::<Queued>()) as u64, Relaxed);
+                transaction.queue.push(Queued { command: command.id.0, words });
                 session.client.queued.store(transaction.queue.len() as i64, Relaxed);
                 reply.simple("QUEUED");
                 Next::Continue

@@ -43,6 +43,7 @@ pub(super) fn abort_on_refusal(
         return failure;
     }
     session.client.queued.store(-1, Relaxed);
+    session.client.queued_bytes.store(0, Relaxed);
     unwatch(&engine.watches, session);
     Failure::new(format!("EXECABORT Transaction discarded because of: {}", failure.0))
 }
@@ -59,8 +60,7 @@ pub(super) fn watch(
     reply: &mut Reply,
 ) -> Next {
     if session.in_transaction() {
-        executor.counters.error("ERR");
-        reply.error("ERR WATCH inside MULTI is not allowed");
+        refuse(executor, "watch", "ERR WATCH inside MULTI is not allowed", reply);
         return Next::Continue;
     }
     let keyspace = executor.view.keyspace.clone();
@@ -89,15 +89,14 @@ pub(super) fn watch(
 /// EXEC.
 pub(super) fn exec(executor: &mut Executor, session: &mut Session, reply: &mut Reply) -> Next {
     let Some(transaction) = session.transaction.take() else {
-        executor.counters.error("ERR");
-        reply.error("ERR EXEC without MULTI");
+        refuse(executor, "exec", "ERR EXEC without MULTI", reply);
         return Next::Continue;
     };
     session.client.queued.store(-1, Relaxed);
+    session.client.queued_bytes.store(0, Relaxed);
     if transaction.is_broken {
         forget_watches(executor, session);
-        executor.counters.error("EXECABORT");
-        reply.error("EXECABORT Transaction discarded because of previous errors.");
+        refuse(executor, "exec", "EXECABORT Transaction discarded because of previous errors.", reply);
         return Next::Continue;
     }
     let needs_whole = |queued: &Queued| match command_of(queued).row.run {
@@ -118,6 +117,16 @@ pub(super) fn exec(executor: &mut Executor, session: &mut Session, reply: &mut R
     session.is_executing = false;
     forget_watches(executor, session);
     next
+}
+
+/// EXEC or WATCH itself fails.
+#[cold]
+fn refuse(executor: &Executor, name: &str, text: &'static str, reply: &mut Reply) {
+    if let Some(command) = table().lookup(name.as_bytes()) {
+        executor.counters.failed(command.id);
+    }
+    executor.counters.error(text);
+    reply.error(text);
 }
 
 /// Takes all locks of the queued and the watched keys in order, then runs.

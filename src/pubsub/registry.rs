@@ -27,6 +27,9 @@ use crate::pubsub::{Audience, Kind, message, pattern_message};
 pub trait Outlet: Send + Sync {
     /// Leaves a delivery with a worker, behind everything that this thread has left there. False if it takes no more.
     fn post(&self, worker: usize, delivery: Delivery) -> bool;
+
+    /// Do so many messages wait for a worker that publishers should wait as well?
+    fn is_congested(&self) -> bool;
 }
 
 /// One message for the clients of one worker.
@@ -215,6 +218,11 @@ impl Registry {
         }
     }
 
+    /// Should publishers wait for the workers of subscribers?
+    pub fn is_congested(&self) -> bool {
+        self.outlet.get().is_some_and(|outlet| outlet.is_congested())
+    }
+
     /// Has a delivery been refused since the last call?
     pub fn take_lost(&self) -> bool {
         self.has_lost.load(Relaxed) && self.has_lost.swap(false, Relaxed)
@@ -304,13 +312,22 @@ pub struct Publisher {
     caller: (u64, usize),
     /// Keys that have changed since the last `broadcast`, while clients track in BCAST mode.
     touched: Vec<Touched>,
+    /// A message was published although many wait already: the client should not go on at once.
+    pub has_congested: bool,
     /// Push messages for the caller, in RESP3, to be appended behind its reply.
     pub pushes: Vec<Arc<[u8]>>,
 }
 
 impl Publisher {
     pub fn new(registry: Arc<Registry>, tracking: Arc<Table>) -> Publisher {
-        Publisher { registry, tracking, caller: (0, usize::MAX), touched: Vec::new(), pushes: Vec::new() }
+        Publisher {
+            registry,
+            tracking,
+            caller: (0, usize::MAX),
+            touched: Vec::new(),
+            has_congested: false,
+            pushes: Vec::new(),
+        }
     }
 
     /// From now on commands of this client run.
@@ -356,7 +373,9 @@ impl Publisher {
         }
         let (client, worker) = self.caller;
         let mut caller = Caller { client, worker, pushes: &mut self.pushes };
-        self.registry.publish(kind, channel, payload, &mut caller)
+        let receivers = self.registry.publish(kind, channel, payload, &mut caller);
+        self.has_congested |= receivers > 0 && self.registry.is_congested();
+        receivers
     }
 }
 

@@ -53,7 +53,11 @@ impl ServerHost {
                     acceptor.reopen(Box::new(move || listen(&new)), Box::new(move || listen(&old))).map_err(
                         |cause| {
                             log::warn!("{cause}");
-                            "Unable to listen on this port. Check server logs.".to_string()
+                            let text = match *name {
+                                "bind" => "Failed to bind to specified addresses.",
+                                _ => "Unable to listen on this port. Check server logs.",
+                            };
+                            text.to_string()
                         },
                     )?;
                 }

@@ -43,12 +43,19 @@ pub enum Stop {
     Command(Shutdown),
 }
 
+/// From so many waiting messages on publishers wait. Far below what a mailbox takes; far above what a moment brings.
+const CONGESTED_MESSAGES: usize = 4096;
+
 /// The workers' mailboxes, as the registry of subscribers sees them.
 struct Mailboxes(Vec<Post<Message>>);
 
 impl Outlet for Mailboxes {
     fn post(&self, worker: usize, delivery: Delivery) -> bool {
         self.0[worker].post(Message::Deliver(delivery)).is_ok()
+    }
+
+    fn is_congested(&self) -> bool {
+        self.0.iter().any(|post| post.waiting() > CONGESTED_MESSAGES)
     }
 }
 
@@ -132,6 +139,8 @@ impl Shared {
             return;
         }
         self.tell(client, Message::Kill { client: client.id });
+        // Nobody lists it any more, although its worker may take a moment.
+        self.engine.roster.remove(client.id);
     }
 
     /// Answers a blocked client. Nothing happens if it is gone or not blocked any more.
@@ -224,9 +233,24 @@ impl Shared {
 
     /// Called by cron in every round, ten times a second or more often.
     pub fn every_round(&self) {
+        if self.engine.pubsub.take_lost() {
+            self.close_subscribers();
+        }
         self.engine.tracking.limit(self.tracking_keys_max());
         let commands = self.engine.statistics.count_since_start(Count::Commands);
         self.meters.sample(commands, Traffic::of(&self.workers), clock::monotonic_ms());
+    }
+
+    /// Messages were lost in a mailbox that took no more. Nobody must believe to have got them all.
+    #[cold]
+    fn close_subscribers(&self) {
+        log::error!(
+            "A worker takes no more messages: all subscribers are disconnected, for some have missed a message"
+        );
+        let clients = self.engine.roster.list();
+        let listeners =
+            clients.iter().filter(|client| client.is_subscriber() || client.is_monitor.load(Relaxed));
+        listeners.for_each(|client| self.kill(client));
     }
 
     fn tracking_keys_max(&self) -> usize {

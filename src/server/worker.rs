@@ -36,6 +36,9 @@ use crate::session::client::{Client, REDIRECT_BROKEN};
 /// this their memory would stay after a FLUSHALL for as long as nobody speaks to this worker.
 const IDLE_MS_MAX: u64 = 1000;
 
+/// How often a worker looks whether publishers may go on.
+const THROTTLED_LOOK_MS: u64 = 1;
+
 /// What other threads ask of a worker.
 #[derive(Debug)]
 pub enum Message {
@@ -68,6 +71,8 @@ pub struct Worker {
     ran: Vec<(CommandId, usize)>,
     /// Those whose next command waits for the end of a pause.
     postponed: Vec<u64>,
+    /// Those that publish faster than subscribers are served: they go on when the mailboxes are emptier.
+    throttled: Vec<u64>,
     /// Scratch: the clients that a message goes to.
     receivers: Vec<u64>,
 }
@@ -84,6 +89,7 @@ impl Worker {
             resolved: Vec::with_capacity(WINDOW),
             ran: Vec::with_capacity(WINDOW),
             postponed: Vec::new(),
+            throttled: Vec::new(),
             receivers: Vec::new(),
         }
     }
@@ -114,10 +120,10 @@ impl Worker {
             if is_alone && next != Next::Block {
                 started = self.account(session, buf, batch, started);
             }
-            if next == Next::Continue {
+            if next == Next::Continue && !self.executor.has_congested() {
                 continue;
             }
-            after = self.leave(session, next, index);
+            after = self.leave(session, next, index, started);
             break;
         }
         self.account(session, buf, batch, started);
@@ -126,15 +132,18 @@ impl Worker {
 
     /// What becomes of the connection after command number `index`, if it does not go on.
     #[cold]
-    fn leave(&mut self, session: &Session, next: Next, index: usize) -> Option<After> {
+    fn leave(&mut self, session: &Session, next: Next, index: usize, started: u64) -> Option<After> {
         let done = index + 1;
         match next {
-            Next::Continue => None,
+            Next::Continue => {
+                self.executor.forget_congestion();
+                self.throttled.push(session.client.id);
+                Some(After::Blocked { done })
+            }
             Next::Close => Some(After::Close),
             Next::Block => {
                 self.blocked.extend(self.executor.take_waiter());
-                // It is noted when it has been served.
-                self.count_waiting(session);
+                self.count_waiting(session, started);
                 Some(After::Blocked { done })
             }
             Next::Postpone => {
@@ -175,11 +184,12 @@ impl Worker {
         self.executor.note_slow(&session.client, table().get(*command), &args, nanos);
     }
 
-    /// The command that has begun to wait is counted now, but its time is not over.
-    fn count_waiting(&mut self, session: &Session) {
+    /// The command that has begun to wait is counted now; whether it was slow shows when it has been served.
+    fn count_waiting(&mut self, session: &Session, started: u64) {
         if let Some((command, _)) = self.ran.pop() {
             session.client.last_command.store(command.0, Relaxed);
-            self.executor.counters.called(command, 0, false);
+            let (nanos, tracks) = (clock::monotonic_ns() - started, self.executor.view().thresholds.tracks);
+            self.executor.counters.called(command, nanos, tracks);
         }
     }
 }
@@ -193,11 +203,24 @@ impl Worker {
             session.client.is_blocked.store(false, Relaxed);
             session.last_write_offset = answer.written.unwrap_or(session.last_write_offset);
             out.raw(&answer.reply);
+            if answer.reply.first() == Some(&b'-') {
+                self.count_refusal(client, &answer.reply);
+            }
         }
         if answer.closes {
             peers.close(*key, false);
         } else {
             peers.resume(*key);
+        }
+    }
+
+    /// A client's wait has ended in an error.
+    #[cold]
+    fn count_refusal(&self, client: u64, reply: &[u8]) {
+        let text = String::from_utf8_lossy(&reply[1..]);
+        self.executor.counters.error(text.lines().next().unwrap_or("ERR"));
+        if let Some(client) = self.shared.engine.roster.get(client) {
+            self.executor.counters.failed(CommandId(client.last_command.load(Relaxed)));
         }
     }
 
@@ -222,7 +245,12 @@ impl Worker {
         if self.executor.view().is_paused(UnixMs(clock::now_ms())) {
             return;
         }
-        for client in std::mem::take(&mut self.postponed) {
+        let clients = std::mem::take(&mut self.postponed);
+        self.resume_all(clients, peers);
+    }
+
+    fn resume_all(&self, clients: Vec<u64>, peers: &mut dyn Peers<Session>) {
+        for client in clients {
             let Some(key) = self.connections.get(&client) else { continue };
             if let Some((session, _)) = peers.get(*key) {
                 session.client.is_blocked.store(false, Relaxed);
@@ -336,6 +364,8 @@ impl Service for Worker {
         }
         let now = self.executor.tick();
         session.client.last_request.store(now.0, Relaxed);
+        // What is being worked on lies in the worker's buffer; it is shown as this client's until the end of its turn.
+        session.client.traffic.query_bytes.store(buf.len() as u64, Relaxed);
         self.executor.begin_batch();
         self.executor.begin_client(&session.client);
         let mut after = After::Continue;
@@ -390,6 +420,10 @@ impl Service for Worker {
         if !self.postponed.is_empty() {
             self.resume_postponed(peers);
         }
+        if !self.throttled.is_empty() && !self.shared.engine.pubsub.is_congested() {
+            let clients = std::mem::take(&mut self.throttled);
+            self.resume_all(clients, peers);
+        }
         if self.blocked.next_deadline().is_none() {
             return;
         }
@@ -402,7 +436,8 @@ impl Service for Worker {
     }
 
     fn next_deadline_ms(&self) -> Option<u64> {
-        let idle = clock::monotonic_ms() + IDLE_MS_MAX;
+        let longest = if self.throttled.is_empty() { IDLE_MS_MAX } else { THROTTLED_LOOK_MS };
+        let idle = clock::monotonic_ms() + longest;
         let pause = self.executor.view().pause.filter(|_| !self.postponed.is_empty());
         let deadline =
             [self.blocked.next_deadline(), pause.map(|pause| pause.until)].into_iter().flatten().min();

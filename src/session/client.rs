@@ -4,7 +4,9 @@
 //! Always: the values are recent, not exact; nothing but display and selection depends on them.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed,
+};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::ids::UnixMs;
@@ -44,6 +46,8 @@ pub struct Client {
     pub last_command: AtomicU16,
     /// Commands queued in MULTI; -1 outside.
     pub queued: AtomicI64,
+    /// Memory of these, in bytes.
+    pub queued_bytes: AtomicU64,
     pub watching: AtomicU32,
     /// Subscriptions to channels, patterns and shard channels.
     pub channels: AtomicU32,
@@ -88,6 +92,7 @@ impl Client {
             last_request: AtomicI64::new(now.0),
             last_command: AtomicU16::new(u16::MAX),
             queued: AtomicI64::new(-1),
+            queued_bytes: AtomicU64::new(0),
             watching: AtomicU32::new(0),
             channels: AtomicU32::new(0),
             patterns: AtomicU32::new(0),

@@ -47,7 +47,15 @@ pub(super) fn class_of(client: &Client) -> Class {
     }
 }
 
+/// The command that shows it is the last one of its own client.
+fn show_command(control: &Control<'_>) {
+    if let Some(command) = table().find(control.full_name.as_bytes()) {
+        control.session.client.last_command.store(command.id.0, Relaxed);
+    }
+}
+
 pub(super) fn info(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    show_command(control);
     let mut line = String::new();
     write_client(&mut line, &control.session.client, control.now);
     control.reply.verbatim("txt", line.as_bytes());
@@ -65,6 +73,7 @@ pub(super) fn list(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Fai
     } else if args.len() != 2 {
         return Err(Failure::SYNTAX);
     }
+    show_command(control);
     let mut lines = String::new();
     for client in control.host.roster().list() {
         let is_wanted = class.is_none_or(|class| class == class_of(&client))
@@ -79,6 +88,10 @@ pub(super) fn list(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Fai
     control.reply.verbatim("txt", lines.as_bytes());
     Ok(())
 }
+
+/// Redis keeps so many bytes of replies with the client itself, shown as `obl`; what is beyond is in blocks of this size, `oll` of
+/// them, `omem` bytes. Here all of it is one buffer, shown in the same two parts.
+const STATIC_REPLY_BYTES: u64 = 16 * 1024;
 
 /// What kind of client it is and what it is doing, a letter each.
 fn flags(client: &Client) -> String {
@@ -107,12 +120,14 @@ fn write_client(out: &mut String, client: &Client, now: UnixMs) {
     let command = if last.0 == u16::MAX { "NULL" } else { table().get(last).full_name };
     let (query, query_room) = (traffic.query_bytes.load(Relaxed), traffic.query_capacity.load(Relaxed));
     let (pending, reply_room) = (traffic.pending_bytes.load(Relaxed), traffic.reply_capacity.load(Relaxed));
+    let beyond = pending.saturating_sub(STATIC_REPLY_BYTES);
+    let multi = client.queued_bytes.load(Relaxed);
     let seconds = |since: i64| (now.0 - since).max(0) / 1000;
     let name = String::from_utf8_lossy(&names.name);
     // Writing into a String cannot fail.
     let _ = write!(
         out,
-        "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} ",
+        "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} ",
         client.id,
         client.addr,
         client.laddr,
@@ -125,14 +140,15 @@ fn write_client(out: &mut String, client: &Client, now: UnixMs) {
         client.patterns.load(Relaxed),
         client.shard_channels.load(Relaxed),
         client.queued.load(Relaxed),
-        client.watching.load(Relaxed),
     );
     let _ = writeln!(
         out,
-        "qbuf={query} qbuf-free={} argv-mem=0 multi-mem=0 rbs={reply_room} rbp={reply_room} obl={pending} oll=0 omem=0 \
+        "qbuf={query} qbuf-free={} argv-mem=0 multi-mem={multi} rbs={reply_room} rbp={reply_room} obl={} oll={} omem={beyond} \
          tot-mem={} events=r cmd={command} user={} redir={} resp={} lib-name={} lib-ver={}",
         query_room.saturating_sub(query),
-        query_room + reply_room + size_of::<Client>() as u64,
+        pending - beyond,
+        beyond.div_ceil(STATIC_REPLY_BYTES),
+        query_room + reply_room + multi + size_of::<Client>() as u64,
         String::from_utf8_lossy(&names.user),
         client.redirect.load(Relaxed),
         if client.resp3.load(Relaxed) { 3 } else { 2 },

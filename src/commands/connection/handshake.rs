@@ -242,6 +242,7 @@ fn reset(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     let session = &mut *control.session;
     session.transaction = None;
     session.client.queued.store(-1, Relaxed);
+    session.client.queued_bytes.store(0, Relaxed);
     session.reply_mode = ReplyMode::On;
     session.authenticated = !needs_password;
     session.client.set_name(b"");

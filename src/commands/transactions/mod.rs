@@ -75,6 +75,7 @@ fn discard(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
         return Err(Failure::text("ERR DISCARD without MULTI"));
     }
     control.session.client.queued.store(-1, Relaxed);
+    control.session.client.queued_bytes.store(0, Relaxed);
     control.host.unwatch(control.session);
     control.reply.ok();
     Ok(())
