@@ -276,7 +276,15 @@ pub struct TestHost {
     pub tracking: Arc<tracking::Table>,
     /// Ids of the clients that commands have closed.
     pub killed: Mutex<Vec<u64>>,
+    /// What ended the waits of clients, in the order in which they heard of it.
+    pub answers: Mutex<Vec<(u64, Answer)>>,
     keyspace: Mutex<Arc<Keyspace>>,
+}
+
+impl Default for TestHost {
+    fn default() -> TestHost {
+        TestHost::new()
+    }
 }
 
 impl TestHost {
@@ -293,6 +301,7 @@ impl TestHost {
             pubsub: Arc::default(),
             tracking: Arc::default(),
             killed: Mutex::default(),
+            answers: Mutex::default(),
             keyspace: Mutex::new(Arc::new(keyspace)),
         }
     }
@@ -410,7 +419,9 @@ impl Host for TestHost {
         Ok(Some(0))
     }
 
-    fn answer(&self, _client: &Client, _answer: Answer) {}
+    fn answer(&self, client: &Client, answer: Answer) {
+        self.answers.lock().expect("no test panics while holding it").push((client.id, answer));
+    }
 
     fn unblock_client(&self, _id: u64, _how: Unblocking) -> bool {
         false

@@ -27,6 +27,8 @@
 
 mod registry;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod waiter;
 
 pub use registry::Registry;
