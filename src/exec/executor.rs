@@ -516,7 +516,8 @@ impl Executor {
             next: Next::Continue,
         };
         // An administrative command may take its time, or stop the world: nobody has to wait for this thread meanwhile.
-        let parked = command.row.flags.has(Flags::ADMIN);
+        // Within EXEC the world stands still already.
+        let parked = command.row.flags.has(Flags::ADMIN) && !self.engine.barrier.stands_for_me();
         if parked {
             self.stream.end_batch();
             self.participant.park();

@@ -134,6 +134,8 @@ impl Executor {
 
     #[cold]
     fn serve_waiters(&mut self, ready: Ready) {
+        // What made the keys ready may have taken its time, and keys may have expired meanwhile.
+        self.tick();
         let mut queue: VecDeque<(DbIndex, Vec<u8>)> = ready.into();
         while let Some((db, key)) = queue.pop_front() {
             for kind in [Kind::List, Kind::SortedSet] {
