@@ -14,6 +14,8 @@ pub mod first_of;
 pub mod position;
 pub mod push_pop;
 pub mod range;
+#[cfg(test)]
+mod tests;
 pub mod transfer;
 
 use crate::codec::listpack::Item;
