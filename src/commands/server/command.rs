@@ -4,7 +4,8 @@
 //! Always: nothing is known here that is not in a row, so a new command is described with its row alone.
 
 use crate::base::glob::glob_match;
-use crate::commands::server::command_info::{categories, write_docs, write_flag_names, write_info};
+use crate::commands::server::command_info::{categories, write_flag_names, write_info};
+use crate::commands::server::docs;
 use crate::commands::spec::help::help;
 use crate::commands::spec::keys::positions;
 use crate::commands::spec::row::access_at;
@@ -45,7 +46,7 @@ const SUBCOMMANDS: &[Row] = &[
         tips: &["nondeterministic_output_order"],
         summary: "Returns documentary information about one, multiple or all commands.",
         complexity: "O(N) where N is the number of commands to look up",
-        run: Run::Control(docs),
+        run: Run::Control(tell_docs),
         ..BASE
     },
     Row {
@@ -123,7 +124,7 @@ fn info(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn docs(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+fn tell_docs(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     let found: Vec<&Command> = if args.len() == 2 {
         top_level().collect()
     } else {
@@ -132,7 +133,7 @@ fn docs(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     control.reply.map(found.len());
     for command in found {
         control.reply.bulk(command.full_name.as_bytes());
-        write_docs(control.reply, command);
+        docs::write(control.reply, command);
     }
     Ok(())
 }

@@ -1,8 +1,7 @@
-//! What COMMAND INFO and COMMAND DOCS answer for one command.
+//! What COMMAND INFO answers for one command; COMMAND DOCS is in `docs`.
 //!
 //! ```text
 //!  INFO: [name, arity, ~flags, first, last, step, ~@categories, ~tips, ~key specs, [subcommands]]
-//!  DOCS: {summary, since, group, complexity, subcommands: {name: {...}}}
 //! ```
 //!
 //! Called by `command`. Always: shapes, names and their order are those of Redis 7, in RESP2 and RESP3.
@@ -226,32 +225,6 @@ fn write_search(reply: &mut Reply, kind: &str, fields: &[(&str, i64)]) {
     for (name, value) in fields {
         reply.bulk(name.as_bytes());
         reply.int(*value);
-    }
-}
-
-/// One command as COMMAND DOCS shows it.
-pub(super) fn write_docs(reply: &mut Reply, command: &Command) {
-    let row = command.row;
-    let fields = [
-        ("summary", row.summary),
-        ("since", row.since),
-        ("group", row.group.name()),
-        ("complexity", row.complexity),
-    ];
-    let fields: Vec<_> = fields.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-    reply.map(fields.len() + usize::from(!command.subcommands.is_empty()));
-    for (name, value) in fields {
-        reply.bulk(name.as_bytes());
-        reply.bulk(value.as_bytes());
-    }
-    if !command.subcommands.is_empty() {
-        reply.bulk(b"subcommands");
-        reply.map(command.subcommands.len());
-        for id in &command.subcommands {
-            let subcommand = table().get(*id);
-            reply.bulk(subcommand.full_name.as_bytes());
-            write_docs(reply, subcommand);
-        }
     }
 }
 
