@@ -57,9 +57,11 @@ struct Counters {
 fn xsetid(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     let id = parse::id(ctx.args.get(2))?;
     let Counters { entries_added, max_deleted_id } = counters(ctx, id)?;
+    // A primary of version 7.0 knows no such refusal.
+    let from_primary = ctx.from_primary;
     let mut edit = ctx.space.edit::<Stream>(ctx.args.get(1))?.ok_or(Failure::NO_SUCH_KEY)?;
     let log = edit.log();
-    if id < log.max_deleted_id() {
+    if id < log.max_deleted_id() && !from_primary {
         return Err(Failure::text(
             "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id",
         ));
