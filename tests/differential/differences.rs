@@ -109,8 +109,8 @@ const KNOWN: &[Known] = &[
     Known {
         peer: Product::Valkey8,
         commands: &["BITCOUNT"],
-        applies: |seen| seen.words.len() == 3 && seen.ours.class() == "-ERR syntax error",
-        reason: "a start without an end came with Valkey 8",
+        applies: |seen| seen.ours.is_error() && (seen.words.len() == 3 || seen.theirs.is_error()),
+        reason: "a start without an end came with Valkey 8, which looks at the unit first",
     },
 ];
 

@@ -3,7 +3,7 @@
 //! ```text
 //!  templates (commands) --> words, odd ones among them (template, values) --+--> Starling --> reply --+--> equal? (reply)
 //!                                                                           +--> peer     --> reply --+    else: a known
-//!  after each round: DEBUG DIGEST of both, and values exchanged by DUMP and RESTORE                        difference?
+//!  after each round: DEBUG DIGEST of both and of a replica behind each; values travel by DUMP and RESTORE   difference?
 //! ```
 //!
 //! Run by `tests/run differential`, or `cargo test --test differential`. `STARLING_DIFFERENTIAL_SECONDS` says for how long (a minute
@@ -25,6 +25,7 @@ mod traffic;
 mod commands;
 mod data;
 mod differences;
+mod followers;
 mod pair;
 mod reply;
 mod template;

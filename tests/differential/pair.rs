@@ -12,6 +12,7 @@ use std::time::Instant;
 use crate::commands::{self, Template};
 use crate::data;
 use crate::differences;
+use crate::followers::Follower;
 use crate::reply::{Connection, agree};
 use crate::server::{Product, Server};
 use crate::template::expand;
@@ -57,6 +58,8 @@ pub struct Pair {
     thresholds: String,
     ours_server: Server,
     theirs_server: Server,
+    /// A replica of each, of the other's product. Dropped last.
+    followers: [Follower; 2],
 }
 
 type Words = Vec<Vec<u8>>;
@@ -87,7 +90,10 @@ impl Pair {
             }
         }
         missing.dedup();
-        Pair { peer, ours, theirs, templates, missing, thresholds: String::new(), ours_server, theirs_server }
+        let followers =
+            [Follower::start(peer, ours_server.port), Follower::start(Product::Starling, theirs_server.port)];
+        let thresholds = String::new();
+        Pair { peer, ours, theirs, templates, missing, thresholds, ours_server, theirs_server, followers }
     }
 
     /// Runs a round; how many commands, and what it has found.
@@ -125,6 +131,10 @@ impl Pair {
         let finding = (self.ours.line("DEBUG DIGEST") != self.theirs.line("DEBUG DIGEST"))
             .then(|| self.differing_data(seed, &mut past))
             .flatten();
+        let finding = finding.or_else(|| {
+            let text = self.followers.iter().find_map(Follower::differs)?;
+            Some(self.finding(seed, text.chars().take(60).collect(), text, &past))
+        });
         (COMMANDS, finding)
     }
 
