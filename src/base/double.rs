@@ -8,8 +8,8 @@ use crate::base::float_literal::{self, Literal, Magnitude};
 use crate::base::grisu;
 use crate::base::number::{parse_i64, write_i64};
 
-/// Longest text that [`write_double`] and [`write_double_17g`] append, in bytes (`-1.7976931348623157e+308`).
-pub const DOUBLE_LEN_MAX: usize = 24;
+/// Longest text that [`write_double`] and [`write_double_17g`] append, in bytes: a sign, seventeen digits and seven zeros.
+pub const DOUBLE_LEN_MAX: usize = 25;
 
 /// Reads what Redis' `string2d` reads: decimal, C99 hexadecimal, `inf` and `infinity` in any case, all with an
 /// optional sign. `None` for anything else: spaces, trailing bytes, NaN, a number too large, and one that is not
