@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::base::digest::Digest;
 use crate::base::hash::hash_key;
+use crate::codec::rdb::dump;
 use crate::codec::rdb::encode::{write_integer, write_string};
 use crate::commands::server::debug_protocol::protocol;
 use crate::commands::spec::help::help;
@@ -56,6 +57,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("quicklist-packed-threshold", 3..=3, packed_threshold),
     ("reload", 2..=usize::MAX, reload),
     ("set-active-expire", 3..=3, set_active_expire),
+    ("set-skip-checksum-validation", 3..=3, set_skip_checksum),
     ("sleep", 3..=3, sleep),
     ("stringmatch-len", 4..=4, stringmatch),
 ];
@@ -155,6 +157,12 @@ fn set_active_expire(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), F
     Ok(())
 }
 
+fn set_skip_checksum(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    dump::set_skip_checksum(args.get(2) != b"0");
+    control.reply.ok();
+    Ok(())
+}
+
 fn packed_threshold(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     let bytes = units::memory(args.get(2)).and_then(|bytes| usize::try_from(bytes).ok());
     let bytes = bytes.filter(|bytes| *bytes <= 1 << 32);
@@ -237,6 +245,8 @@ fn debug_help(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure
             "    Save the data set to disk and load it again.",
             "SET-ACTIVE-EXPIRE <0|1>",
             "    0: delete expired keys only when somebody meets them. 1: also by the clock.",
+            "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+            "    1: RESTORE takes payloads whose checksum is wrong.",
             "SLEEP <seconds>",
             "    Stop all threads that run commands for <seconds>, which may be a fraction.",
             "STRINGMATCH-LEN <pattern> <string>",

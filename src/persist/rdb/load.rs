@@ -161,6 +161,8 @@ pub struct LoadReport {
     pub keys: u64,
     /// Keys dropped because their deadline had passed.
     pub expired: u64,
+    /// Keys left out because their collection had no elements.
+    pub empty: u64,
     /// Length of the RDB.
     pub bytes: u64,
     /// All AUX fields in their order.
@@ -246,6 +248,7 @@ struct Loader<'a> {
     clock: u32,
     keys: u64,
     expired: u64,
+    empty: u64,
     aux: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -259,6 +262,7 @@ impl<'a> Loader<'a> {
             clock: access_clock(options.now),
             keys: 0,
             expired: 0,
+            empty: 0,
             aux: Vec::new(),
             options,
         }
@@ -284,6 +288,12 @@ impl<'a> Loader<'a> {
         let is_past = deadline.is_some_and(|deadline| deadline < self.options.now);
         if is_past && self.options.expired == Expired::Drop {
             self.expired += 1;
+            return Ok(());
+        }
+        // Redis leaves such keys out as well.
+        if value.is_empty_collection() {
+            log::info!("RDB load: skipping empty key: {}", head.key.escape_ascii());
+            self.empty += 1;
             return Ok(());
         }
         let hash = hash_key(&head.key);
@@ -315,11 +325,8 @@ impl<'a> Loader<'a> {
                 return Err(LoadError::DuplicateKey { db: record.db, key: record.key });
             }
             let entry = Entry::new(&record.key, record.value, record.deadline, 0, self.clock);
-            // Redis leaves such keys out as well.
-            if !entry.is_empty_collection() {
-                guard.insert(record.hash, entry);
-                self.keys += 1;
-            }
+            guard.insert(record.hash, entry);
+            self.keys += 1;
         }
         Ok(())
     }
@@ -366,6 +373,7 @@ impl<'a> Loader<'a> {
             format: reader.format(),
             keys: self.keys,
             expired: self.expired,
+            empty: self.empty,
             bytes: reader.position(),
             replid: replid.map(|id| String::from_utf8_lossy(id).into_owned()),
             offset: number(b"repl-offset").and_then(|offset| u64::try_from(offset).ok()),

@@ -91,7 +91,10 @@ fn log_contents(report: &LoadReport, now: UnixMs) {
             _ => {}
         }
     }
-    log::info!("Done loading RDB, keys loaded: {}, keys expired: {}.", report.keys, report.expired);
+    let LoadReport { keys, expired, empty, .. } = report;
+    log::info!(
+        "Done loading RDB, keys loaded: {keys}, keys expired: {expired}, empty keys skipped: {empty}."
+    );
 }
 
 /// DEBUG RELOAD: saves (unless told not to) and loads again while the world stands still. The caller must not be inside

@@ -66,6 +66,7 @@ fn read_node(source: &mut impl Source) -> Result<Node, RdbError> {
     let container = read_length(source)?;
     let bytes = read_bytes(source)?;
     match container {
+        CONTAINER_PLAIN if bytes.is_empty() => Err(RdbError::Corrupt("a list's node is empty")),
         CONTAINER_PLAIN => Ok(Node::plain(bytes.into())),
         CONTAINER_PACKED => {
             let list = Listpack::from_bytes(&bytes).map_err(|error| RdbError::Corrupt(error.text()))?;

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::types::set::Limits;
 use crate::types::{Collection, Set};
 
-/// Reads the value behind `value_type`; empty only if it is a SET of no members.
+/// Reads the value behind `value_type`; empty if there are no members, which no server stores.
 ///
 /// # Errors
 /// The bytes are not such a value, or of a form that cannot be loaded.
@@ -62,9 +62,6 @@ fn decode_plain(source: &mut impl Source, limits: &Limits) -> Result<Set, RdbErr
 
 fn check_distinct(list: &Listpack) -> Result<(), RdbError> {
     let mut seen: HashSet<Vec<u8>> = HashSet::with_capacity(list.len());
-    if list.is_empty() {
-        return Err(RdbError::Corrupt("a set is an empty listpack"));
-    }
     match list.iter().map(Item::to_vec).all(|member| seen.insert(member)) {
         true => Ok(()),
         false => Err(RdbError::Corrupt("a set has a member twice")),

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::types::sorted_set::{Limits, pairs};
 use crate::types::{Collection, SortedSet};
 
-/// Reads the value behind `value_type`.
+/// Reads the value behind `value_type`; empty if there are no members, which no server stores.
 ///
 /// # Errors
 /// The bytes are not such a value, or of a form that cannot be loaded.
@@ -47,7 +47,6 @@ pub fn decode(source: &mut impl Source, value_type: u8, config: &Config) -> Resu
 }
 
 const NO_NUMBER: RdbError = RdbError::Corrupt("a score in a sorted set is not a number");
-const EMPTY: RdbError = RdbError::Corrupt("a sorted set is empty");
 const TWICE: RdbError = RdbError::Corrupt("a sorted set has a member twice");
 
 /// A length, or what is no length, and digits.
@@ -67,9 +66,6 @@ fn members<S: Source>(
     read_score: impl Fn(&mut S) -> Result<f64, RdbError>,
 ) -> Result<SortedSet, RdbError> {
     let count = read_length(source)?;
-    if count == 0 {
-        return Err(EMPTY);
-    }
     let mut set = SortedSet::for_members(usize::try_from(count).unwrap_or(usize::MAX), limits);
     for _ in 0..count {
         let member = read_bytes(source)?;
@@ -95,9 +91,6 @@ fn small(pairs: Listpack, limits: Limits) -> Result<SortedSet, RdbError> {
 }
 
 fn check(pairs: &Listpack) -> Result<(), RdbError> {
-    if pairs.is_empty() {
-        return Err(EMPTY);
-    }
     let mut members: Vec<Item<'_>> = Vec::with_capacity(pairs.len() / 2);
     let mut last: Option<(f64, Item<'_>)> = None;
     let mut items = pairs.iter();
