@@ -3,7 +3,6 @@
 //! Called through its rows. Always: the entry's block and its value in the allocator's size classes, plus its place in the
 //! table; samples make no difference, for nothing is estimated.
 
-use crate::base::alloc::size_class;
 use crate::commands::spec::help::help;
 use crate::commands::spec::{Args, Control, Ctx, Effect, Failure, Flags, Group, Keys, Row, Run, flags};
 use crate::keyspace::entry::Entry;
@@ -53,7 +52,7 @@ fn usage(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     }
     match ctx.space.peek(ctx.args.get(2)) {
         Some(entry) => {
-            let bytes = size_class(entry.heap_bytes()) + size_of::<Entry>();
+            let bytes = entry.heap_bytes() + size_of::<Entry>();
             ctx.reply.int(bytes as i64);
         }
         None => ctx.reply.null(),
