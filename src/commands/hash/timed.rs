@@ -41,7 +41,7 @@ pub const ROWS: &[Row] = &[
         name: "hsetex",
         arity: -6,
         flags: flags(&[Flags::WRITE, Flags::DENYOOM, Flags::FAST]),
-        access: &["RW", "update"],
+        access: &["RW", "insert"],
         summary: "Gives fields of a hash their values and the time at which they expire.",
         run: Run::Keyed(hsetex),
         ..TIMED

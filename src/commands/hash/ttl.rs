@@ -22,14 +22,12 @@ const TTL: Row = Row {
 pub const ROWS: &[Row] = &[
     Row {
         name: "httl",
-        tips: &["nondeterministic_output"],
         summary: "Returns how many seconds fields of a hash have left.",
         run: Run::Keyed(|ctx| answer(ctx, |at, now| seconds(left(at, now)))),
         ..TTL
     },
     Row {
         name: "hpttl",
-        tips: &["nondeterministic_output"],
         summary: "Returns how many milliseconds fields of a hash have left.",
         run: Run::Keyed(|ctx| answer(ctx, left)),
         ..TTL
