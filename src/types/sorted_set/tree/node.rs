@@ -93,8 +93,8 @@ fn count_before<const N: usize>(
             let below = count_below(scores, score);
             below + count_ties(scores, members, places.start + below, score, |other| other <= bytes)
         }
-        Probe::Lex(bytes) => members[places].partition_point(|other| bytes_of(other) < bytes),
-        Probe::BehindLex(bytes) => members[places].partition_point(|other| bytes_of(other) <= bytes),
+        Probe::Lex(bytes) => count_by_bytes(&members[places], |other| other < bytes),
+        Probe::BehindLex(bytes) => count_by_bytes(&members[places], |other| other <= bytes),
     }
 }
 
@@ -111,7 +111,25 @@ fn count_ties<const N: usize>(
         return 0;
     }
     let same = scores[start..].iter().take_while(|other| **other == score).count();
-    members[start..start + same].partition_point(|other| before(bytes_of(other)))
+    count_by_bytes(&members[start..start + same], before)
+}
+
+/// How many of these members, whose bytes ascend, are `before`. Each comparison reads a block that is seldom in the cache, so
+/// the blocks of both comparisons that may follow are fetched meanwhile.
+fn count_by_bytes(members: &[Option<Member>], before: impl Fn(&[u8]) -> bool) -> usize {
+    let fetch = |at: usize| members.get(at).copied().flatten().into_iter().for_each(Member::prefetch);
+    let (mut low, mut high) = (0, members.len());
+    while low < high {
+        let middle = (low + high) / 2;
+        fetch((low + middle) / 2);
+        fetch((middle + 1 + high) / 2);
+        if before(bytes_of(&members[middle])) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }
 
 /// Where to divide a full node into which something goes at `at`: in the middle, but at its end where things are appended,
