@@ -267,11 +267,12 @@ impl View {
         self.pause.is_some_and(|pause| pause.is_on(now))
     }
 
-    /// Does every request pass without a look at gates that depend on role, link or loading?
+    /// Does every request pass without a look at gates that depend on role, link, loading or memory?
     pub fn is_open(&self) -> bool {
         !self.is_replica
             && !self.is_loading
             && !self.is_disk_failing
             && self.config.min_replicas_to_write == 0
+            && self.config.maxmemory == 0
     }
 }

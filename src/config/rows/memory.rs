@@ -7,19 +7,19 @@ use crate::config::row::{Row, field};
 use crate::config::words::EvictionPolicy;
 
 pub(super) static ROWS: &[Row] = &[
-    Row::shown(
+    Row::live(
         "maxmemory",
         Kind::Memory { min: 0, max: u64::MAX },
         "0",
         field!(maxmemory),
-        "Limit of memory in bytes; 0 is none. There is no eviction yet.",
+        "Limit of memory in bytes; 0 is none. Beyond it commands that may need more are refused, under noeviction.",
     ),
     Row::shown(
         "maxmemory-policy",
         Kind::Word(EvictionPolicy::WORDS),
         "noeviction",
         field!(maxmemory_policy),
-        "What to drop at the limit. There is no eviction yet.",
+        "What to drop at the limit. There is no eviction yet: only noeviction makes the limit one.",
     ),
     Row::shown(
         "lfu-log-factor",
