@@ -22,6 +22,7 @@ mod bad_input;
 mod chain;
 mod exchange;
 mod fidelity;
+mod field_deadlines;
 mod follow;
 mod promotion;
 mod refusal;
