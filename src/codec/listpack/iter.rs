@@ -5,7 +5,7 @@
 
 use crate::codec::listpack::block::Block;
 use crate::codec::listpack::element::{self, END, Element, Item};
-use crate::codec::listpack::{COUNT_UNKNOWN, EMPTY, HEADER_BYTES, Listpack, Pos};
+use crate::codec::listpack::{COUNT_UNKNOWN, EMPTY, EMPTY_BYTES, HEADER_BYTES, Listpack, Pos};
 
 /// Elements from the front.
 #[derive(Clone)]
@@ -82,7 +82,14 @@ impl Default for Builder {
 
 impl Builder {
     pub fn new() -> Builder {
-        Builder { bytes: EMPTY[..HEADER_BYTES].to_vec(), count: 0 }
+        Builder::with_capacity(0)
+    }
+
+    /// With room for elements of so many bytes altogether.
+    pub fn with_capacity(bytes: usize) -> Builder {
+        let mut all = Vec::with_capacity(EMPTY_BYTES + bytes);
+        all.extend_from_slice(&EMPTY[..HEADER_BYTES]);
+        Builder { bytes: all, count: 0 }
     }
 
     #[inline]

@@ -202,10 +202,10 @@ impl Log {
         match self.nodes.last_entry() {
             Some(mut last) if has_room(last.get(), bytes, limits) => {
                 let master = *last.key();
-                node::append(last.get_mut(), master, id, pairs, word);
+                node::append(last.get_mut(), master, id, (pairs, bytes), word);
             }
             Some(_) | None => {
-                self.nodes.insert(id, node::create(pairs, word));
+                self.nodes.insert(id, node::create(pairs, bytes, word));
             }
         }
         self.len += 1;

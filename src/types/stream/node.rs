@@ -200,9 +200,14 @@ fn set_counts(listpack: &mut Listpack, live: u64, deleted: u64) {
     listpack.replace_int(at, deleted as i64);
 }
 
-/// A new node for its first entry, whose id is the master id. `word` gives field, value, field, value, ...
-pub fn create<'w>(pairs: usize, word: impl Fn(usize) -> &'w [u8]) -> Listpack {
-    let mut builder = Builder::new();
+/// An element's head and backlen, where its text is short.
+const OVERHEAD: usize = 4;
+/// What an entry has besides its words: flags, id, count of pairs, length.
+const FRAME_BYTES: usize = 40;
+
+/// A new node for its first entry, whose id is the master id. `word` gives field, value, field, value, ..., of `bytes` altogether.
+pub fn create<'w>(pairs: usize, bytes: usize, word: impl Fn(usize) -> &'w [u8]) -> Listpack {
+    let mut builder = Builder::with_capacity(2 * FRAME_BYTES + bytes + 2 * pairs * OVERHEAD);
     builder.push_int(1);
     builder.push_int(0);
     builder.push_int(pairs as i64);
@@ -217,12 +222,12 @@ pub fn append<'w>(
     listpack: &mut Listpack,
     master: StreamId,
     id: StreamId,
-    pairs: usize,
+    (pairs, bytes): (usize, usize),
     word: impl Fn(usize) -> &'w [u8],
 ) {
     let same_fields = Node::new(master, listpack).has_fields(pairs, &word);
     let difference = (id.ms.wrapping_sub(master.ms) as i64, id.seq.wrapping_sub(master.seq) as i64);
-    let mut builder = Builder::new();
+    let mut builder = Builder::with_capacity(FRAME_BYTES + bytes + 2 * pairs * OVERHEAD);
     push_entry(&mut builder, difference, same_fields, pairs, word);
     listpack.extend(&builder);
     let at = listpack.first().expect(CHECKED);
