@@ -233,7 +233,7 @@ impl fmt::Display for RdbError {
                 write!(f, "{} and {})", Format::Redis(VERSION_REDIS_MAX), Format::Valkey(VERSION_VALKEY))
             }
             RdbError::Checksum { stored, computed } => {
-                write!(f, "wrong RDB checksum: {stored:016x} is stored, {computed:016x} is computed")
+                write!(f, "RDB CRC error: {stored:016x} is stored, {computed:016x} is computed")
             }
             RdbError::Corrupt(what) => write!(f, "the RDB is corrupt: {what}"),
             RdbError::UnknownType(value_type) => write!(f, "values of RDB type {value_type} can't be loaded"),

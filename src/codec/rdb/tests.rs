@@ -269,7 +269,7 @@ fn checksums_are_compared_unless_absent_old_or_unwanted() {
     check(b"REDIS0004\xff", true, Ok(Verified::NotChecked));
     check(b"REDIS0010\xff\x01\0\0\0\0\0\0\0", false, Ok(Verified::NotChecked));
     let computed = format!("{:016x}", checksum(b"REDIS0010\xff"));
-    let wrong = format!("wrong RDB checksum: 0000000000000001 is stored, {computed} is computed");
+    let wrong = format!("RDB CRC error: 0000000000000001 is stored, {computed} is computed");
     check(b"REDIS0010\xff\x01\0\0\0\0\0\0\0", true, Err(&wrong));
 }
 
