@@ -29,3 +29,4 @@ mod refusal;
 mod restart;
 mod roles;
 mod twins;
+mod waiting;

@@ -23,7 +23,8 @@
 //!    of what made the key ready; what it makes ready in turn is served next (BLMOVE chains).
 //!
 //! Between the unlock of a push and the service, a *non-blocking* pop on another core may take the element. The waiter then
-//! goes on waiting, in its place.
+//! goes on waiting, in its place. Streams are read and not emptied, so all who wait for one have a look, in order; if two threads
+//! serve one stream at once, a later reader of a group may get what came between two looks.
 
 mod registry;
 mod serve;
