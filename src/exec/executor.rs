@@ -378,6 +378,9 @@ impl Executor {
     ) {
         let around = Self::surroundings(&self.view, &self.engine, self.now);
         let mut space = open(&self.view, session.db, command, &args, hash, around);
+        if session.is_no_touch && command.row.name != "touch" {
+            space.leave_clocks();
+        }
         let mark = reply.len();
         let mut ctx = Ctx {
             args,

@@ -177,12 +177,15 @@ impl Table {
 
     /// All keys may have changed: databases were emptied, exchanged or replaced.
     pub fn invalidate_all(&self) {
-        if !self.tracked.is_anyone() {
+        // Keys that clients have read before they stopped tracking are still there.
+        if !self.tracked.is_anyone() && self.key_count.load(Relaxed) == 0 {
             return;
         }
-        self.keys.clear();
-        self.key_count.store(0, Relaxed);
-        self.item_count.store(0, Relaxed);
+        self.keys.retain(|_, readers| {
+            self.key_count.fetch_sub(1, Relaxed);
+            self.item_count.fetch_sub(readers.len(), Relaxed);
+            false
+        });
         let trackers: Vec<Arc<Tracker>> = self.clients.iter().map(|tracker| tracker.clone()).collect();
         trackers.iter().for_each(|tracker| self.send(tracker, None));
     }

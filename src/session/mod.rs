@@ -90,6 +90,8 @@ pub struct Session {
     /// CLIENT CACHING was said: it holds for the next command.
     pub is_caching: bool,
     pub is_monitor: bool,
+    /// CLIENT NO-TOUCH: its reads leave the access clocks of keys alone.
+    pub is_no_touch: bool,
     /// EXEC is running this client's commands: none of them may block.
     pub is_executing: bool,
     /// Offset of the stream behind this client's last write, for WAIT.
@@ -112,6 +114,7 @@ impl Session {
             tracking: None,
             is_caching: false,
             is_monitor: false,
+            is_no_touch: false,
             is_executing: false,
             last_write_offset: 0,
         }

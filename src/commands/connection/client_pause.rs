@@ -43,6 +43,7 @@ pub(super) fn no_evict(args: &Args<'_>, control: &mut Control<'_>) -> Result<(),
 /// `CLIENT NO-TOUCH (ON|OFF)`
 pub(super) fn no_touch(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     set_switch(args, &control.session.client.is_no_touch)?;
+    control.session.is_no_touch = control.session.client.is_no_touch.load(Relaxed);
     control.reply.ok();
     Ok(())
 }

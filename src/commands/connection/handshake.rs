@@ -248,6 +248,7 @@ fn reset(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     session.client.set_name(b"");
     session.client.is_no_evict.store(false, Relaxed);
     session.client.is_no_touch.store(false, Relaxed);
+    session.is_no_touch = false;
     set_db(session, DbIndex(0));
     control.reply.set_suppressed(false);
     set_protocol(control, false);

@@ -92,6 +92,8 @@ pub struct Changes<'a> {
     /// Keys that have changed, while clients track keys; in order.
     pub touched: Vec<Touched>,
     pub tally: Tally,
+    /// Reads note no access.
+    pub(super) leaves_clocks: bool,
 }
 
 impl<'a> Changes<'a> {
@@ -106,6 +108,7 @@ impl<'a> Changes<'a> {
             ready: Vec::new(),
             touched: Vec::new(),
             tally: Tally::default(),
+            leaves_clocks: false,
         }
     }
 

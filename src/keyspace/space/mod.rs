@@ -183,6 +183,11 @@ impl<'a> Space<'a> {
         &self.changes.around
     }
 
+    /// Reads leave the access clocks alone from now on (CLIENT NO-TOUCH).
+    pub fn leave_clocks(&mut self) {
+        self.changes.leaves_clocks = true;
+    }
+
     /// Lets go of the locks that were taken on access, so that a walk over all shards can take them itself.
     pub fn release(&mut self) {
         if let Locks::OnDemand(guards) = &mut self.locks {
@@ -243,7 +248,9 @@ impl<'a> Space<'a> {
         };
         changes.tally.hits += 1;
         let entry = guard.get_mut(found);
-        entry.set_clock(changes.around.clock);
+        if !changes.leaves_clocks {
+            entry.set_clock(changes.around.clock);
+        }
         Some(entry)
     }
 
@@ -346,7 +353,9 @@ impl<'a> Space<'a> {
         match found {
             Some(found) => {
                 changes.tally.hits += 1;
-                guard.get_mut(found).set_clock(changes.around.clock);
+                if !changes.leaves_clocks {
+                    guard.get_mut(found).set_clock(changes.around.clock);
+                }
             }
             None => changes.miss(db, key),
         }
