@@ -79,6 +79,12 @@ const KEYS: &[&str] = &[
     "PEXPIREAT {key} {moment}000 [NX|XX|GT|LT]",
     "PERSIST {key}",
     "OBJECT REFCOUNT nothing",
+    "OBJECT FREQ {key}",
+    "OBJECT nothing {key}",
+    "RESTORE {key} 0 {value}",
+    "DUMP nothing",
+    "EXPIRE {key} -1",
+    "PEXPIREAT {key} 1",
     "DBSIZE",
 ];
 
@@ -232,7 +238,7 @@ const GEO: &[&str] = &[
     "GEOHASH {geo} {member}+",
     "GEOSEARCH {geo} FROMLONLAT {longitude} {latitude} BYRADIUS {radius} km (ASC|DESC) [COUNT {small}] [WITHCOORD] [WITHDIST] [WITHHASH]",
     "GEOSEARCH {geo} FROMMEMBER {member} BYBOX {radius} {radius} km (ASC|DESC) [WITHDIST]",
-    "GEOSEARCHSTORE {geo} {geo} FROMLONLAT {longitude} {latitude} BYRADIUS {radius} km (ASC|DESC) [COUNT {small}]",
+    "GEOSEARCHSTORE {geo} {geo} FROMLONLAT {longitude} {latitude} BYRADIUS {radius} km (ASC|DESC)",
     "GEORADIUS {geo} {longitude} {latitude} {radius} km [WITHDIST] (ASC|DESC) [STORE {geo}]",
     "GEORADIUSBYMEMBER {geo} {member} {radius} km [WITHCOORD] [WITHHASH] (ASC|DESC)",
 ];
@@ -246,6 +252,7 @@ const SORT: &[&str] = &[
     "SORT {list} BY hash:*->f1 [DESC] [GET hash:*->f2] [GET #] [STORE {list}]",
     "SORT_RO {list} BY str:* [LIMIT {count} {signed}] [GET str:*]",
     "SORT {set} BY nosort STORE {list}",
+    "SORT {list} BY hash:*->f1 GET hash:*->f2 GET # GET nothing",
 ];
 
 /// Replies of which a part is up to a table's order, to time or to chance.

@@ -83,6 +83,24 @@ const KNOWN: &[Known] = &[
         reason: "7.2 reads the numbers before it looks at the key",
     },
     Known {
+        peer: Product::Redis7,
+        commands: &["GEO"],
+        applies: is_a_tie,
+        reason: "places at the same distance come in any order",
+    },
+    Known {
+        peer: Product::Valkey8,
+        commands: &["GEO"],
+        applies: is_a_tie,
+        reason: "places at the same distance come in any order",
+    },
+    Known {
+        peer: Product::Valkey8,
+        commands: &["OBJECT"],
+        applies: |seen| seen.ours.bytes() == Some(b"hashtable") && seen.theirs.bytes() == Some(b"listpack"),
+        reason: "there, an SPOP that leaves few members makes a new and smaller set of them",
+    },
+    Known {
         peer: Product::Valkey8,
         commands: &["SCAN"],
         applies: |seen| seen.theirs.class().contains("unknown type name"),
@@ -121,6 +139,12 @@ pub fn is_known(peer: Product, words: &[Vec<u8>], ours: &Value, theirs: &Value) 
     let is_of =
         |known: &&Known| known.peer == peer && known.commands.iter().any(|start| name.starts_with(start));
     KNOWN.iter().filter(is_of).any(|known| (known.applies)(seen))
+}
+
+/// The same places in another order; with COUNT, as many.
+fn is_a_tie(seen: Seen<'_>) -> bool {
+    let is_limited = seen.words.iter().any(|word| word == b"COUNT");
+    agree(if is_limited { Compare::Shape } else { Compare::Unordered }, seen.ours, seen.theirs)
 }
 
 /// The same but for the digits in which numbers are printed, and the sign of a zero.

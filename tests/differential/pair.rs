@@ -13,7 +13,7 @@ use crate::commands::{self, Template};
 use crate::data;
 use crate::differences;
 use crate::followers::Follower;
-use crate::reply::{Connection, agree};
+use crate::reply::{Connection, Value, agree};
 use crate::server::{Product, Server};
 use crate::template::expand;
 use crate::traffic::Random;
@@ -23,6 +23,8 @@ use crate::values::word;
 const COMMANDS: usize = 3000;
 /// Commands between two exchanges of a value.
 const EXCHANGE_EVERY: usize = 50;
+/// One request in so many is a transaction.
+const TRANSACTION_EVERY: u64 = 40;
 /// Commands on the same key that a finding shows.
 const SHOWN: usize = 30;
 /// Thresholds of the small encodings, with the values among which a round chooses.
@@ -115,13 +117,10 @@ impl Pair {
             if Instant::now() > end {
                 return (number, None);
             }
-            let template = self.templates[random.below(self.templates.len() as u64) as usize];
-            let words = expand(template.text, &mut random);
-            if blocks_for_long(&words) || takes_the_time(&words) {
-                continue;
-            }
-            let found = self.compare(template, &words);
-            past.push(words);
+            let found = match random.below(TRANSACTION_EVERY) {
+                0 => self.transaction(&mut random, &mut past),
+                _ => self.request(&mut random, &mut past),
+            };
             let found = found
                 .or_else(|| (number % EXCHANGE_EVERY == 0).then(|| self.exchange(&mut random)).flatten());
             if let Some((kind, text)) = found {
@@ -157,28 +156,111 @@ impl Pair {
         self.theirs.line(line);
     }
 
-    /// Runs a command on both sides; what differs, as kind and text.
-    fn compare(&mut self, template: &Template, words: &[Vec<u8>]) -> Option<(String, String)> {
-        let name = String::from_utf8_lossy(&words[0]).into_owned();
-        // Both work at the same time.
-        let _ = (self.ours.send(words), self.theirs.send(words));
-        let (ours, theirs) = match (self.ours.read(), self.theirs.read()) {
-            (Ok(ours), Ok(theirs)) => (ours, theirs),
-            (ours, theirs) => {
-                let text = format!("no reply: {ours:?}, theirs {theirs:?}");
-                return Some((format!("{name} no reply"), text));
+    /// A random request.
+    fn draw(&self, random: &mut Random) -> (&'static Template, Words) {
+        loop {
+            let template = self.templates[random.below(self.templates.len() as u64) as usize];
+            let words = expand(template.text, random);
+            if !blocks_for_long(&words) && !is_left_out(&words) {
+                return (template, words);
             }
+        }
+    }
+
+    /// Runs a request on both sides; what differs, as kind and text.
+    fn request(&mut self, random: &mut Random, past: &mut Vec<Words>) -> Option<(String, String)> {
+        let (template, words) = self.draw(random);
+        let replies = self.run(&words);
+        past.push(words.clone());
+        match replies {
+            Ok((ours, theirs)) => self.judge(template, &words, &ours, &theirs),
+            Err(found) => Some(found),
+        }
+    }
+
+    /// MULTI, some requests and EXEC; each reply within EXEC's is judged as that of its request.
+    fn transaction(&mut self, random: &mut Random, past: &mut Vec<Words>) -> Option<(String, String)> {
+        let requests: Vec<_> = (0..1 + random.below(5)).map(|_| self.draw(random)).collect();
+        let mut is_known = false;
+        let word = |word: &str| vec![word.as_bytes().to_vec()];
+        self.both("MULTI");
+        for (_, words) in &requests {
+            past.push(words.clone());
+            let found = match self.run(words) {
+                Ok((ours, theirs)) => {
+                    is_known |= ours != theirs;
+                    self.judge_queued(words, &ours, &theirs)
+                }
+                Err(found) => Some(found),
+            };
+            if found.is_some() {
+                self.both("DISCARD");
+                return found;
+            }
+        }
+        if is_known {
+            // One of them would refuse the whole.
+            self.both("DISCARD");
+            return None;
+        }
+        past.push(word("EXEC"));
+        let (ours, theirs) = match self.run(&word("EXEC")) {
+            Ok(replies) => replies,
+            Err(found) => return Some(found),
         };
+        match (&ours, &theirs) {
+            (Value::Many(_, Some(a)), Value::Many(_, Some(b))) if a.len() == b.len() => {
+                let judged = requests.iter().zip(a.iter().zip(b));
+                let all: Vec<_> = judged
+                    .filter_map(|((template, words), (a, b))| self.judge(template, words, a, b))
+                    .collect();
+                all.into_iter().next()
+            }
+            _ if ours == theirs => None,
+            _ => Some((format!("EXEC {} {}", ours.class(), theirs.class()), format!("{ours:?}, {theirs:?}"))),
+        }
+    }
+
+    /// What is answered to a request between MULTI and EXEC.
+    fn judge_queued(&self, words: &[Vec<u8>], ours: &Value, theirs: &Value) -> Option<(String, String)> {
+        if ours == theirs || differences::is_known(self.peer, words, ours, theirs) {
+            return None;
+        }
+        let name = String::from_utf8_lossy(&words[0]).into_owned();
+        Some((format!("queued {name}"), format!("ours:   {ours:?}\n  theirs: {theirs:?}")))
+    }
+
+    /// The same request to both, at the same time.
+    fn run(&mut self, words: &[Vec<u8>]) -> Result<(Value, Value), (String, String)> {
+        let _ = (self.ours.send(words), self.theirs.send(words));
+        match (self.ours.read(), self.theirs.read()) {
+            (Ok(ours), Ok(theirs)) => Ok((ours, theirs)),
+            (ours, theirs) => {
+                let name = String::from_utf8_lossy(&words[0]).into_owned();
+                Err((format!("{name} no reply"), format!("no reply: {ours:?}, theirs {theirs:?}")))
+            }
+        }
+    }
+
+    /// Compares two replies; what differs, as kind and text.
+    fn judge(
+        &mut self,
+        template: &Template,
+        words: &[Vec<u8>],
+        ours: &Value,
+        theirs: &Value,
+    ) -> Option<(String, String)> {
+        let name = String::from_utf8_lossy(&words[0]).into_owned();
         if template.forks && ours != theirs && !ours.is_error() && !theirs.is_error() {
             // Chance has chosen otherwise on the two sides.
             let key = words.get(1).cloned().unwrap_or_default();
             let _ =
                 (self.ours.run(&[b"DEL".to_vec(), key.clone()]), self.theirs.run(&[b"DEL".to_vec(), key]));
         }
-        if agree(template.compare, &ours, &theirs) {
+        if agree(template.compare, ours, theirs) {
             return None;
         }
-        let is_known = differences::is_known(self.peer, words, &ours, &theirs);
+        let is_known = differences::is_known(self.peer, words, ours, theirs);
         if is_known || self.is_unspecified(words) {
             // If only one of them has done something, or each something else, the keys are no longer the same.
             if words[0] != b"OBJECT" && (!is_known || ours.is_error() || theirs.is_error()) {
@@ -187,7 +269,7 @@ impl Pair {
             return None;
         }
         let kind = format!("{name} {} {}", ours.class(), theirs.class());
-        Some((kind, format!("ours:   {ours:?}\n  theirs: {theirs:?}")))
+        Some((kind, format!("{}\n  ours:   {ours:?}\n  theirs: {theirs:?}", show(words))))
     }
 
     /// Deletes what a request may have changed otherwise on the two sides.
@@ -206,10 +288,6 @@ impl Pair {
         if words[0].starts_with(b"SORT") && words.iter().any(|word| word == b"nosort") {
             // A set, brought to this key by a command on any key, has no order.
             return is_set(&mut self.theirs, &words[1]);
-        }
-        if words[0] == b"LSET" {
-            // Valkey takes an index beyond 32 bits for one within the list.
-            return words.get(2).is_some_and(|index| index.len() > 9);
         }
         if words[0] == b"OBJECT" {
             // There, an LSET that fails because of its index has turned the list into a quicklist all the same, and SORT has
@@ -267,9 +345,10 @@ impl Pair {
     }
 }
 
-/// An id that is made of the time.
-fn takes_the_time(words: &[Vec<u8>]) -> bool {
+/// An id that is made of the time; and an index beyond 32 bits, which Valkey takes for one within the list, and tells its replicas.
+fn is_left_out(words: &[Vec<u8>]) -> bool {
     words[0] == b"XADD" && words.iter().any(|word| word == b"*")
+        || words[0] == b"LSET" && words.get(2).is_some_and(|index| index.len() > 9)
 }
 
 /// Time-outs, and zeros among them, that an odd word has made of a command that waits.
