@@ -100,7 +100,7 @@ fn every_receiver_that_was_counted_gets_the_message_once_and_in_order() {
     println!("seed {seed}");
     let mut rng = Rng::from_seed(seed);
     let (registry, mailboxes, mut publisher) = registry();
-    let mut subscribed = vec![false; 20];
+    let mut subscribed = [false; 20];
     let (mut expected, mut got): (Vec<Vec<String>>, Vec<Vec<String>>) =
         (vec![Vec::new(); 20], vec![Vec::new(); 20]);
     for number in 0..5000 {

@@ -237,7 +237,8 @@ impl Invalidation {
     /// another client has sent it here and this one is a subscriber.
     pub fn write(&self, out: &mut Reply, is_subscriber: bool) {
         let is_resp3 = out.resp3();
-        if !is_resp3 && !(self.owner.is_some() && is_subscriber) {
+        let is_heard = is_resp3 || (self.owner.is_some() && is_subscriber);
+        if !is_heard {
             return;
         }
         let was_suppressed = out.suppressed();
