@@ -54,6 +54,7 @@ impl Bench {
         let around = Surroundings {
             now: NOW,
             clock: access_clock(NOW),
+            lfu: None,
             stamp: 0,
             pre_images: None,
             watches: &self.watches,

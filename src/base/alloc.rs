@@ -96,7 +96,9 @@ unsafe impl GlobalAlloc for Counting {
 
 /// Bytes handed out and not yet given back.
 pub fn used_memory() -> u64 {
-    let sum: i64 = BYTES.iter().map(|bytes| bytes.load(Relaxed)).sum();
+    let taken = NEXT_SLOT.load(Relaxed).min(SHARED);
+    let own = BYTES[..taken].iter().chain(&BYTES[SHARED..]);
+    let sum: i64 = own.map(|bytes| bytes.load(Relaxed)).sum();
     // Counters are read one after the other while others change them: a sum can be off by what is on its way.
     sum.max(0) as u64
 }

@@ -161,6 +161,7 @@ impl Harness {
         let around = Surroundings {
             now: self.now,
             clock: access_clock(self.now),
+            lfu: None,
             stamp: 0,
             pre_images: None,
             watches: &self.host.watches,

@@ -99,6 +99,14 @@ config_fields! {
     /// Bytes; 0 = no limit.
     pub maxmemory: u64,
     pub maxmemory_policy: EvictionPolicy,
+    /// Keys to look at for each that is evicted.
+    pub maxmemory_samples: u32,
+    /// How much time eviction may take: 0 (none) to 100 (all).
+    pub maxmemory_eviction_tenacity: u32,
+    /// A replica leaves eviction to its primary.
+    pub replica_ignore_maxmemory: bool,
+    /// Evicted keys are given back by UNLINK.
+    pub lazyfree_lazy_eviction: bool,
     pub lfu_log_factor: u32,
     /// Minutes.
     pub lfu_decay_time: u32,

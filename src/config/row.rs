@@ -131,17 +131,6 @@ impl Row {
         Row::new(name, kind, default, Slot::Accepted, Effect::None, doc)
     }
 
-    /// The same with a field, for code that shows the value or will act on it one day.
-    pub(super) const fn shown(
-        name: &'static str,
-        kind: Kind,
-        default: &'static str,
-        slot: Slot,
-        doc: &'static str,
-    ) -> Row {
-        Row::new(name, kind, default, slot, Effect::None, doc)
-    }
-
     pub(super) const fn aliases(mut self, aliases: &'static [&'static str]) -> Row {
         self.aliases = aliases;
         self

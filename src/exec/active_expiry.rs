@@ -53,6 +53,7 @@ impl ActiveExpiry {
         } else {
             self.walk(Instant::now() + budget)
         };
+        self.executor.evict_by_clock();
         self.executor.park();
         result
     }

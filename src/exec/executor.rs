@@ -23,10 +23,12 @@ use crate::exec::barrier::Participant;
 use crate::exec::blocked::Waiter;
 use crate::exec::commit::Stream;
 use crate::exec::engine::{Engine, View};
+use crate::exec::eviction::{self, Eviction, Room};
 use crate::exec::gates;
 use crate::exec::monitor;
 use crate::exec::stats::{Count, Counters};
 use crate::exec::transaction;
+use crate::keyspace::eviction::Lfu;
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings, access_clock};
 use crate::pubsub::tracking::Tracker;
@@ -45,6 +47,7 @@ pub struct Executor {
     pub(super) participant: Participant,
     pub(super) stream: Stream,
     pub(super) rng: Rng,
+    pub(super) eviction: Eviction,
     pub(super) publisher: Publisher,
     pub counters: Arc<Counters>,
     pub(super) now: UnixMs,
@@ -83,6 +86,7 @@ impl Executor {
             participant,
             stream: Stream::default(),
             rng: Rng::from_os(),
+            eviction: Eviction::default(),
             publisher,
             counters,
             now,
@@ -287,7 +291,8 @@ impl Executor {
             gates::subscriber(command)?;
         }
         if !self.view.is_open() {
-            gates::role(&self.engine, &self.view, session, command)?;
+            let is_full = self.view.config.maxmemory != 0 && self.make_room() == Room::Full;
+            gates::role(&self.engine, &self.view, session, command, is_full)?;
         }
         Ok(command)
     }
@@ -353,9 +358,11 @@ impl Executor {
     /// The surroundings of a client's commands. A free function of the view, so that the stream can be borrowed beside it.
     #[inline]
     pub(super) fn surroundings<'v>(view: &'v View, engine: &'v Engine, now: UnixMs) -> Surroundings<'v> {
+        let lfu = eviction::lfu(&view.config, now);
         Surroundings {
             now,
-            clock: access_clock(now),
+            clock: lfu.map_or_else(|| access_clock(now), Lfu::born),
+            lfu,
             stamp: view.stamp,
             pre_images: view.snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
             watches: &engine.watches,

@@ -5,10 +5,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::base::alloc::used_memory;
 use crate::commands::spec::table::{Command, table};
 use crate::commands::spec::{Args, Failure, Flags, Run};
-use crate::config::EvictionPolicy;
 use crate::exec::engine::{Engine, View};
 use crate::exec::transaction;
 use crate::session::Session;
@@ -84,22 +82,14 @@ pub(super) fn subscriber(command: &Command) -> Result<(), Failure> {
     )))
 }
 
-/// Is more memory used than `maxmemory` allows, and nothing to be dropped for it? A replica follows its primary whatever it takes.
-fn is_full(view: &View) -> bool {
-    let limit = view.config.maxmemory;
-    limit > 0
-        && !view.is_replica
-        && view.config.maxmemory_policy == EvictionPolicy::NoEviction
-        && used_memory() > limit
-}
-
-/// Refusals that depend on the server's role and state.
+/// Refusals that depend on the server's role and state. `is_full`: memory is beyond its limit, and nothing may be given up.
 #[cold]
 pub(super) fn role(
     engine: &Engine,
     view: &View,
     session: &Session,
     command: &Command,
+    is_full: bool,
 ) -> Result<(), Failure> {
     let flags = command.row.flags;
     let is_exec = matches!(command.row.run, Run::Exec);
@@ -115,7 +105,7 @@ pub(super) fn role(
     // Whatever is queued may run when there is still less room; EXEC looks again.
     let is_queued = session.in_transaction() && !transaction::runs_at_once(command);
     let may_grow = flags.has(Flags::DENYOOM) || is_queued || of_queue(|flags| flags.has(Flags::DENYOOM));
-    if may_grow && is_full(view) {
+    if may_grow && is_full {
         return Err(Failure::text("OOM command not allowed when used memory > 'maxmemory'."));
     }
     let writes = flags.has(Flags::WRITE) || of_queue(|flags| flags.has(Flags::WRITE));

@@ -15,6 +15,7 @@ pub mod blocked;
 pub mod commit;
 mod cut;
 pub mod engine;
+pub mod eviction;
 pub mod executor;
 pub mod gates;
 mod monitor;

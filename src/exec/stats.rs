@@ -22,6 +22,8 @@ pub enum Count {
     Expired,
     /// Fields of hashes taken out because their deadline had passed.
     ExpiredFields,
+    /// Keys given up to make room.
+    Evicted,
     /// Changes of the data set.
     Dirty,
     ConnectionsAccepted,

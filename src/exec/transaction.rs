@@ -210,6 +210,7 @@ fn detach<'a>(
     Surroundings {
         now: around.now,
         clock: around.clock,
+        lfu: around.lfu,
         stamp: around.stamp,
         pre_images: snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
         watches: &engine.watches,

@@ -11,6 +11,7 @@
 pub mod db;
 pub mod digest;
 pub mod entry;
+pub mod eviction;
 pub mod notify;
 pub mod ready;
 pub mod shard;

@@ -60,6 +60,7 @@ struct RestoreOptions {
     replaces: bool,
     is_absolute: bool,
     idle_seconds: Option<i64>,
+    frequency: Option<u8>,
 }
 
 fn options(ctx: &Ctx<'_, '_>) -> Result<RestoreOptions, Failure> {
@@ -79,9 +80,9 @@ fn options(ctx: &Ctx<'_, '_>) -> Result<RestoreOptions, Failure> {
             options.idle_seconds = Some(seconds);
             at += 1;
         } else if ctx.args.is(at, "freq") && has_value {
-            if !(0..=255).contains(&ctx.args.int(at + 1)?) {
-                return Err(Failure::text("ERR Invalid FREQ value, must be >= 0 and <= 255"));
-            }
+            let counter = u8::try_from(ctx.args.int(at + 1)?);
+            options.frequency =
+                Some(counter.map_err(|_| Failure::text("ERR Invalid FREQ value, must be >= 0 and <= 255"))?);
             at += 1;
         } else {
             return Err(Failure::SYNTAX);
@@ -125,6 +126,9 @@ fn restore(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     }
     if let (Some(seconds), Slot::Occupied(mut slot)) = (options.idle_seconds, ctx.space.slot(key)) {
         slot.set_idle(seconds);
+    }
+    if let (Some(counter), Slot::Occupied(mut slot)) = (options.frequency, ctx.space.slot(key)) {
+        slot.set_frequency(counter);
     }
     ctx.space.notify(Classes::GENERIC, "restore", key);
     let Some(at) = at.filter(|_| !options.is_absolute) else { return Ok(Effect::Verbatim) };

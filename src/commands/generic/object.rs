@@ -85,19 +85,32 @@ fn encoding(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
 }
 
 fn freq(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
-    if ctx.space.peek(ctx.args.get(2)).is_none() {
-        ctx.reply.null();
-        return Ok(Effect::None);
+    let lfu = ctx.space.around().lfu;
+    match (ctx.space.peek(ctx.args.get(2)), lfu) {
+        (None, _) => ctx.reply.null(),
+        (Some(entry), Some(lfu)) => {
+            let counter = lfu.counter(entry.clock());
+            ctx.reply.int(i64::from(counter));
+        }
+        (Some(_), None) => return Err(NO_LFU),
     }
-    Err(Failure::text(
-        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching \
-         between policies at runtime LRU and LFU data will take some time to adjust.",
-    ))
+    Ok(Effect::None)
 }
 
+const NO_LFU: Failure = Failure::text(
+    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching \
+     between policies at runtime LRU and LFU data will take some time to adjust.",
+);
+
+const LFU: Failure = Failure::text(
+    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at \
+     runtime LRU and LFU data will take some time to adjust.",
+);
+
 fn idletime(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
-    let clock = ctx.space.around().clock;
+    let (clock, is_lfu) = (ctx.space.around().clock, ctx.space.around().lfu.is_some());
     match ctx.space.peek(ctx.args.get(2)) {
+        Some(_) if is_lfu => return Err(LFU),
         Some(entry) => {
             // The clock wraps at 24 bits.
             let idle = clock.wrapping_sub(entry.clock()) & 0x00ff_ffff;

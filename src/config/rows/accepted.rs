@@ -132,15 +132,6 @@ pub(super) static ROWS: &[Row] = &[
     Row::accepted("busy-reply-threshold", LONG, "5000", "There are no scripts yet.")
         .aliases(&["lua-time-limit"]),
     // Memory.
-    Row::accepted("maxmemory-samples", Kind::Int { min: 1, max: INT_MAX }, "5", "There is no eviction yet."),
-    Row::accepted(
-        "maxmemory-eviction-tenacity",
-        Kind::Int { min: 0, max: 100 },
-        "10",
-        "There is no eviction yet.",
-    ),
-    Row::accepted("replica-ignore-maxmemory", Kind::Bool, "yes", "There is no eviction yet.")
-        .aliases(&["slave-ignore-maxmemory"]),
     Row::accepted("activerehashing", Kind::Bool, "yes", "Tables grow at once, a small shard at a time."),
     Row::accepted(
         "activedefrag",
@@ -184,7 +175,6 @@ pub(super) static ROWS: &[Row] = &[
         "1000",
         "There is no defragmentation.",
     ),
-    Row::accepted("lazyfree-lazy-eviction", Kind::Bool, "no", "Where memory is freed is not configurable."),
     Row::accepted("lazyfree-lazy-expire", Kind::Bool, "no", "Where memory is freed is not configurable."),
     Row::accepted("lazyfree-lazy-server-del", Kind::Bool, "no", "Where memory is freed is not configurable."),
     Row::accepted("lazyfree-lazy-user-del", Kind::Bool, "no", "Where memory is freed is not configurable."),

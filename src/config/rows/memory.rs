@@ -1,7 +1,6 @@
 //! Rows about memory and the life of keys: limit, eviction, expiry.
 //!
-//! Read by `rows/mod.rs`. Acted upon by `keyspace/`; those without effect yet have a field because INFO and
-//! OBJECT show them.
+//! Read by `rows/mod.rs`. Acted upon by `exec/eviction.rs` and `keyspace/`.
 use crate::config::kind::{INT_MAX, Kind};
 use crate::config::row::{Row, field};
 use crate::config::words::EvictionPolicy;
@@ -12,23 +11,52 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Memory { min: 0, max: u64::MAX },
         "0",
         field!(maxmemory),
-        "Limit of memory in bytes; 0 is none. Beyond it commands that may need more are refused, under noeviction.",
+        "Limit of memory in bytes; 0 is none.",
     ),
-    Row::shown(
+    Row::live(
         "maxmemory-policy",
         Kind::Word(EvictionPolicy::WORDS),
         "noeviction",
         field!(maxmemory_policy),
-        "What to drop at the limit. There is no eviction yet: only noeviction makes the limit one.",
+        "What to drop at the limit.",
     ),
-    Row::shown(
+    Row::live(
+        "maxmemory-samples",
+        Kind::Int { min: 1, max: INT_MAX },
+        "5",
+        field!(maxmemory_samples),
+        "Keys to look at in each database for one that is dropped: more come closer to the exact order.",
+    ),
+    Row::live(
+        "maxmemory-eviction-tenacity",
+        Kind::Int { min: 0, max: 100 },
+        "10",
+        field!(maxmemory_eviction_tenacity),
+        "How much time a command may spend on dropping keys, from 0 (none) to 100 (whatever it takes).",
+    ),
+    Row::live(
+        "replica-ignore-maxmemory",
+        Kind::Bool,
+        "yes",
+        field!(replica_ignore_maxmemory),
+        "A replica drops nothing by itself: its primary does.",
+    )
+    .aliases(&["slave-ignore-maxmemory"]),
+    Row::live(
+        "lazyfree-lazy-eviction",
+        Kind::Bool,
+        "no",
+        field!(lazyfree_lazy_eviction),
+        "Replicas are told of dropped keys by UNLINK instead of DEL.",
+    ),
+    Row::live(
         "lfu-log-factor",
         Kind::Int { min: 0, max: INT_MAX },
         "10",
         field!(lfu_log_factor),
         "How slowly the access counter of a key grows.",
     ),
-    Row::shown(
+    Row::live(
         "lfu-decay-time",
         Kind::Int { min: 0, max: INT_MAX },
         "1",

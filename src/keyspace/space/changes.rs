@@ -11,6 +11,7 @@
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::keyspace::db::{DbId, Keyspace};
 use crate::keyspace::entry::{Entry, Stamp};
+use crate::keyspace::eviction::Lfu;
 use crate::keyspace::notify::{Classes, Event};
 use crate::keyspace::ready::Waiting;
 use crate::keyspace::shard::{BucketIndex, ShardGuard};
@@ -41,6 +42,8 @@ pub struct Surroundings<'a> {
     pub now: UnixMs,
     /// The 24-bit access clock (see `access_clock`).
     pub clock: u32,
+    /// How accesses count while an LFU policy is configured; the clock is then that of a new key.
+    pub lfu: Option<Lfu>,
     /// New and changed entries are stamped with this.
     pub stamp: Stamp,
     /// The snapshot in progress, if there is one.
@@ -51,6 +54,17 @@ pub struct Surroundings<'a> {
     /// The classes of events that somebody may have subscribed to.
     pub notify: Classes,
     pub expiry: Expiry,
+}
+
+impl Surroundings<'_> {
+    /// The access clock of an entry with `clock` that is used now.
+    #[inline]
+    pub(super) fn accessed(&self, clock: u32) -> u32 {
+        match self.lfu {
+            None => self.clock,
+            Some(lfu) => lfu.accessed(clock),
+        }
+    }
 }
 
 /// Redis' access clock: seconds, 24 bits, wrapping after 194 days.

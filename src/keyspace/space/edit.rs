@@ -51,7 +51,7 @@ impl<'s, 'a, T: Collection> Edit<'s, 'a, T> {
         let Occupied { guard, changes, db, found, .. } = &mut self.slot;
         let entry = guard.get_mut(*found);
         changes.before(*db, entry);
-        entry.set_clock(changes.around.clock);
+        entry.set_clock(changes.around.accessed(entry.clock()));
         entry.get_mut().expect(IS_OF_THIS_KIND)
     }
 

@@ -249,7 +249,7 @@ impl<'a> Space<'a> {
         changes.tally.hits += 1;
         let entry = guard.get_mut(found);
         if !changes.leaves_clocks {
-            entry.set_clock(changes.around.clock);
+            entry.set_clock(changes.around.accessed(entry.clock()));
         }
         Some(entry)
     }
@@ -354,7 +354,8 @@ impl<'a> Space<'a> {
             Some(found) => {
                 changes.tally.hits += 1;
                 if !changes.leaves_clocks {
-                    guard.get_mut(found).set_clock(changes.around.clock);
+                    let entry = guard.get_mut(found);
+                    entry.set_clock(changes.around.accessed(entry.clock()));
                 }
             }
             None => changes.miss(db, key),

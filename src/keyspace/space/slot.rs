@@ -40,9 +40,8 @@ impl Occupied<'_, '_> {
     #[inline]
     fn change<R>(&mut self, change: impl FnOnce(&mut Entry) -> R) -> R {
         self.changes.before(self.db, self.guard.get_mut(self.found));
-        let clock = self.changes.around.clock;
         let entry = self.guard.get_mut(self.found);
-        entry.set_clock(clock);
+        entry.set_clock(self.changes.around.accessed(entry.clock()));
         let result = change(entry);
         self.changes.after(self.db, self.key, true);
         result
@@ -76,12 +75,22 @@ impl Occupied<'_, '_> {
 
     /// Notes an access (TOUCH).
     pub fn touch(&mut self) {
-        let clock = self.changes.around.clock;
-        self.guard.get_mut(self.found).set_clock(clock);
+        let entry = self.guard.get_mut(self.found);
+        entry.set_clock(self.changes.around.accessed(entry.clock()));
     }
 
-    /// Sets the access clock back (RESTORE IDLETIME).
+    /// Sets the access counter (RESTORE FREQ); nothing happens unless an LFU policy is configured.
+    pub fn set_frequency(&mut self, counter: u8) {
+        if let Some(lfu) = self.changes.around.lfu {
+            self.guard.get_mut(self.found).set_clock(lfu.clock(counter));
+        }
+    }
+
+    /// Sets the access clock back (RESTORE IDLETIME); nothing happens while an LFU policy is configured.
     pub fn set_idle(&mut self, seconds: i64) {
+        if self.changes.around.lfu.is_some() {
+            return;
+        }
         let clock = self.changes.around.clock.wrapping_sub(seconds as u32) & 0x00ff_ffff;
         self.guard.get_mut(self.found).set_clock(clock);
     }

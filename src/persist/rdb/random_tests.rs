@@ -187,6 +187,7 @@ fn surroundings(executor: &Executor) -> Surroundings<'_> {
     Surroundings {
         now: UnixMs(now_ms()),
         clock: 0,
+        lfu: None,
         stamp: view.stamp,
         pre_images: view.snapshot.as_ref().map(|snapshot| snapshot.pre_images.as_ref()),
         watches: &executor.engine().watches,

@@ -56,6 +56,7 @@ impl Server {
         let around = Surroundings {
             now: UnixMs(now_ms()),
             clock: 0,
+            lfu: None,
             stamp: executor.view().stamp,
             pre_images: None,
             watches: &self.engine.watches,

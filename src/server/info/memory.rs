@@ -37,7 +37,7 @@ pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
     excess(lines, "allocator_rss_ratio", "allocator_rss_bytes", resident, resident);
     excess(lines, "rss_overhead_ratio", "rss_overhead_bytes", resident, resident);
     excess(lines, "mem_fragmentation_ratio", "mem_fragmentation_bytes", resident, used);
-    lines.field("mem_not_counted_for_evict", 0);
+    lines.field("mem_not_counted_for_evict", backlog.saturating_sub(moment.config.repl_backlog_size));
     lines.fields(&["mem_replication_backlog", "mem_total_replication_buffers"], backlog);
     write_clients(lines, moment);
     lines.fields(&["mem_cluster_links", "mem_aof_buffer"], 0);

@@ -1,0 +1,209 @@
+//! Eviction: keeps memory below `maxmemory` by giving up keys, or tells that it cannot.
+//!
+//! ```text
+//!  request while maxmemory is set -> make_room -> below the limit: go on
+//!                                              -> policy and keys left: evict until below it, or out of time
+//!                                              -> nothing to give up: commands that need memory get OOM
+//! ```
+//!
+//! Called by each executor before a client's command, without a lock held, and by cron, for what was left over.
+//! Always: an evicted key goes into the stream as one DEL (UNLINK with lazyfree-lazy-eviction), under its shard's lock;
+//! a replica gives up nothing of its primary's, unless replica-ignore-maxmemory is no.
+
+use std::time::{Duration, Instant};
+
+use crate::base::alloc::used_memory;
+use crate::base::hash::hash_key;
+use crate::base::ids::{DbIndex, UnixMs};
+use crate::commands::spec::{Args, Effect};
+use crate::config::{Config, EvictionPolicy};
+use crate::exec::engine::View;
+use crate::exec::executor::{Executor, announce};
+use crate::exec::stats::Count;
+use crate::keyspace::eviction::pool::any_key;
+use crate::keyspace::eviction::{Lfu, Pool, Ranking};
+use crate::keyspace::notify::Classes;
+use crate::keyspace::space::{Expiry, Space, Surroundings, access_clock};
+
+/// Keys evicted between two looks at the time.
+const KEYS_PER_SLICE: usize = 16;
+
+/// What came of making room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Room {
+    Enough,
+    /// Time ran out before enough was freed; cron goes on.
+    Later,
+    /// Nothing may be given up any more.
+    Full,
+}
+
+/// One executor's state of eviction.
+#[derive(Default)]
+pub(super) struct Eviction {
+    pool: Pool,
+    /// Whose candidates the pool holds.
+    policy: Option<EvictionPolicy>,
+    /// The database that a random choice looks at next.
+    next_db: usize,
+}
+
+/// How accesses are counted while an LFU policy is configured.
+pub(super) fn lfu(config: &Config, now: UnixMs) -> Option<Lfu> {
+    use EvictionPolicy::{
+        AllkeysLfu, AllkeysLru, AllkeysRandom, NoEviction, VolatileLfu, VolatileLru, VolatileRandom,
+        VolatileTtl,
+    };
+    match config.maxmemory_policy {
+        VolatileLfu | AllkeysLfu => Some(Lfu::new(now, config.lfu_log_factor, config.lfu_decay_time)),
+        VolatileLru | AllkeysLru | VolatileRandom | AllkeysRandom | VolatileTtl | NoEviction => None,
+    }
+}
+
+/// How much time one call may take, as Redis reads `maxmemory-eviction-tenacity`.
+fn time_limit(tenacity: u32) -> Duration {
+    match tenacity {
+        0..=10 => Duration::from_micros(50 * u64::from(tenacity)),
+        11..=99 => Duration::from_micros((500.0 * 1.15f64.powi(tenacity as i32 - 10)) as u64),
+        _ => Duration::MAX,
+    }
+}
+
+/// Bytes that do not count, for only lagging replicas make us hold them.
+pub fn not_counted(view: &View) -> u64 {
+    let held = view.backlog.as_ref().map_or(0, |backlog| backlog.resident_bytes());
+    held.saturating_sub(view.config.repl_backlog_size)
+}
+
+/// Is memory beyond the limit?
+fn is_over(view: &View) -> bool {
+    let (used, limit) = (used_memory(), view.config.maxmemory);
+    limit != 0 && used > limit && used.saturating_sub(not_counted(view)) > limit
+}
+
+impl Executor {
+    /// Brings memory below `maxmemory` if it can.
+    #[cold]
+    pub(super) fn make_room(&mut self) -> Room {
+        let view = &self.view;
+        let is_exempt = (view.is_replica && view.config.replica_ignore_maxmemory)
+            || view.is_loading
+            || view.is_stopping
+            || view.is_paused(self.now);
+        if is_exempt || !is_over(view) {
+            return Room::Enough;
+        }
+        let policy = view.config.maxmemory_policy;
+        if policy == EvictionPolicy::NoEviction {
+            return Room::Full;
+        }
+        if self.eviction.policy.replace(policy) != Some(policy) {
+            self.eviction.pool.clear();
+        }
+        let (started, limit) = (Instant::now(), time_limit(view.config.maxmemory_eviction_tenacity));
+        let mut evicted = 0usize;
+        while is_over(&self.view) {
+            let Some((db, key)) = self.choose(policy) else { return Room::Full };
+            self.evict(db, &key);
+            evicted += 1;
+            if evicted.is_multiple_of(KEYS_PER_SLICE) && started.elapsed() > limit {
+                return Room::Later;
+            }
+        }
+        Room::Enough
+    }
+
+    /// A key that the policy would give up next.
+    fn choose(&mut self, policy: EvictionPolicy) -> Option<(DbIndex, Vec<u8>)> {
+        let config = &self.view.config;
+        let idle = Ranking::Idle(access_clock(self.now));
+        let seldom = Ranking::Seldom(Lfu::new(self.now, config.lfu_log_factor, config.lfu_decay_time));
+        let (ranking, volatile) = match policy {
+            EvictionPolicy::VolatileLru => (idle, true),
+            EvictionPolicy::AllkeysLru => (idle, false),
+            EvictionPolicy::VolatileLfu => (seldom, true),
+            EvictionPolicy::AllkeysLfu => (seldom, false),
+            EvictionPolicy::VolatileTtl => (Ranking::Deadline, true),
+            EvictionPolicy::VolatileRandom => return self.choose_any(true),
+            EvictionPolicy::AllkeysRandom => return self.choose_any(false),
+            EvictionPolicy::NoEviction => return None,
+        };
+        let Executor { view, eviction, rng, .. } = self;
+        let samples = view.config.maxmemory_samples as usize;
+        loop {
+            eviction.pool.sample(&view.keyspace, ranking, volatile, samples, rng);
+            // Nobody is left when even a fresh sample of all databases holds no key.
+            let (db, key) = eviction.pool.pop()?;
+            if is_still_there(view, db, &key, volatile) {
+                return Some((db, key));
+            }
+        }
+    }
+
+    fn choose_any(&mut self, volatile: bool) -> Option<(DbIndex, Vec<u8>)> {
+        let keyspace = &self.view.keyspace;
+        for _ in 0..keyspace.databases() {
+            let db = DbIndex((self.eviction.next_db % keyspace.databases()) as u16);
+            self.eviction.next_db = usize::from(db.0) + 1;
+            if let Some(key) = any_key(keyspace.db(db), volatile, &mut self.rng) {
+                return Some((db, key));
+            }
+        }
+        None
+    }
+
+    /// Deletes a key to make room, and tells replicas, watchers and subscribers.
+    fn evict(&mut self, db: DbIndex, key: &[u8]) {
+        let around =
+            Surroundings { expiry: Expiry::Ignore, ..Self::surroundings(&self.view, &self.engine, self.now) };
+        let mut space = Space::one(&self.view.keyspace, db, key, hash_key(key), around);
+        if !space.delete(key) {
+            return;
+        }
+        space.notify(Classes::EVICTED, "evicted", key);
+        let verb: &[u8] = if self.view.config.lazyfree_lazy_eviction { b"UNLINK" } else { b"DEL" };
+        self.stream.commit(db, &Args::borrowed(&[], None), Effect::rewritten(&[verb, key]), &[]);
+        announce(&mut self.publisher, &mut space);
+        let tally = space.changes.tally;
+        let ready = std::mem::take(&mut space.changes.ready);
+        drop(space);
+        self.counters.add(Count::Evicted, 1);
+        self.tally(tally);
+        self.serve(ready);
+    }
+
+    /// A round of cron: what commands have left over.
+    pub(super) fn evict_by_clock(&mut self) {
+        if self.view.config.maxmemory == 0 {
+            return;
+        }
+        self.begin_batch();
+        // A refusal has nobody to be told to here.
+        let _ = self.make_room();
+        self.end_batch();
+    }
+}
+
+/// Candidates are remembered for a while: is this one still there, and still of the kind that may go?
+fn is_still_there(view: &View, db: DbIndex, key: &[u8], volatile: bool) -> bool {
+    let db = view.keyspace.db(db);
+    let hash = hash_key(key);
+    let guard = db.lock(db.shard_of(hash));
+    guard.find(hash, key).is_some_and(|at| !volatile || guard.get(at).deadline().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::time_limit;
+    use std::time::Duration;
+
+    #[test]
+    fn tenacity_is_linear_then_geometric_then_without_end() {
+        let check = |tenacity, micros| assert_eq!(time_limit(tenacity), Duration::from_micros(micros));
+        check(0, 0);
+        check(10, 500);
+        check(11, 575);
+        assert!(time_limit(99) > Duration::from_secs(100));
+        assert_eq!(time_limit(100), Duration::MAX);
+    }
+}
