@@ -18,7 +18,9 @@ use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
 use crate::commands::hash::expire::{DUE_FIELDS_MAX, take_due_fields};
 use crate::commands::spec::table::{Command, CommandId};
-use crate::commands::spec::{Args, Blocking, Control, Ctx, Effect, Failure, Flags, Keys, Next, Run, keys};
+use crate::commands::spec::{
+    Args, Blocking, Control, Ctx, Effect, Failure, Flags, KeyHandler, Keys, Next, Run, keys,
+};
 use crate::exec::barrier::Participant;
 use crate::exec::blocked::Waiter;
 use crate::exec::commit::Stream;
@@ -36,9 +38,6 @@ use crate::pubsub::{Kind, Publisher};
 use crate::resp::reply::Reply;
 use crate::session::client::Client;
 use crate::session::{Queued, ReplyMode, Session};
-
-/// A handler on keys.
-pub(super) type KeyHandler = fn(&mut Ctx<'_, '_>) -> Result<Effect, Failure>;
 
 /// Runs commands for one thread.
 pub struct Executor {
@@ -254,12 +253,18 @@ impl Executor {
         self.ran
     }
 
-    /// CLIENT REPLY SKIP covers exactly one command. Messages that the command has sent to its own client follow its reply.
+    /// Messages that a command has sent to its own client.
     #[inline]
-    fn after_reply(&mut self, session: &mut Session, reply: &mut Reply, next: Next) -> Next {
+    pub(super) fn push_to_own(&mut self, reply: &mut Reply) {
         if !self.publisher.pushes.is_empty() {
             self.publisher.pushes.drain(..).for_each(|message| reply.pushed(&message));
         }
+    }
+
+    /// CLIENT REPLY SKIP covers exactly one command. Messages that the command has sent to its own client follow its reply.
+    #[inline]
+    fn after_reply(&mut self, session: &mut Session, reply: &mut Reply, next: Next) -> Next {
+        self.push_to_own(reply);
         if session.reply_mode != ReplyMode::On {
             if session.reply_mode == ReplyMode::Skipping {
                 session.reply_mode = ReplyMode::On;

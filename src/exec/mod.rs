@@ -25,4 +25,5 @@ pub mod slowness;
 pub mod stats;
 pub mod transaction;
 pub mod active_expiry;
+pub mod lane;
 pub mod prefetch;

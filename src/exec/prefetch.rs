@@ -34,7 +34,10 @@ impl Executor {
         let db = self.view.keyspace.db(db);
         for args in requests {
             let command = table().lookup(args.get(0));
-            let key = command.and_then(|command| command.row.keys.single()).and_then(|index| args.opt(index));
+            let key = match command.map(|command| &command.plain) {
+                Some(Some(plain)) => args.opt(plain.key),
+                Some(None) | None => None,
+            };
             let hash = key.map(hash_key);
             if let Some(hash) = hash {
                 db.prefetch_shard(db.shard_of(hash));

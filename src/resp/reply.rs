@@ -138,7 +138,16 @@ impl Reply {
             return;
         }
         self.buf.reserve(bytes.len() + HEADER_BYTES_MAX + 2);
-        self.header(b'$', bytes.len() as i64);
+        match bytes.len() {
+            // A header of five bytes, appended as one word and cut to its length.
+            len @ 10..100 => {
+                let (tens, ones) = (b'0' + (len / 10) as u8, b'0' + (len % 10) as u8);
+                let end = self.buf.len() + 5;
+                self.buf.extend_from_slice(&[b'$', tens, ones, b'\r', b'\n', 0, 0, 0]);
+                self.buf.truncate(end);
+            }
+            len => self.header(b'$', len as i64),
+        }
         self.buf.extend_from_slice(bytes);
         self.buf.extend_from_slice(b"\r\n");
     }

@@ -16,6 +16,7 @@ use crate::base::ids::UnixMs;
 use crate::commands::spec::table::{CommandId, table};
 use crate::commands::spec::{Answer, Args, Next};
 use crate::exec::executor::{Executor, Resolved};
+use crate::exec::lane::Window;
 use crate::exec::prefetch::WINDOW;
 use crate::exec::stats::Count;
 use crate::exec::transaction;
@@ -108,7 +109,18 @@ impl Worker {
         self.executor.resolve_window(session.db, requests, &mut self.resolved);
         let mut started = clock::monotonic_ns();
         let mut after = None;
-        for index in from..to {
+        let mut index = from;
+        while index < to {
+            let window = Window { buf, batch, first: index, resolved: &self.resolved[index - from..] };
+            let done = self.executor.lane(session, window, out, &mut self.ran);
+            index += done;
+            if done > 0 && self.executor.has_congested() {
+                after = self.leave(session, Next::Continue, index - 1, started);
+                break;
+            }
+            if index == to {
+                break;
+            }
             let args = Args::parsed(batch.request(buf, index));
             let resolved = self.resolved[index - from];
             let is_alone = self.executor.is_timed_alone(resolved.command);
@@ -120,11 +132,11 @@ impl Worker {
             if is_alone && next != Next::Block {
                 started = self.account(session, buf, batch, started);
             }
-            if next == Next::Continue && !self.executor.has_congested() {
-                continue;
+            if next != Next::Continue || self.executor.has_congested() {
+                after = self.leave(session, next, index, started);
+                break;
             }
-            after = self.leave(session, next, index, started);
-            break;
+            index += 1;
         }
         self.account(session, buf, batch, started);
         after

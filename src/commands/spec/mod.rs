@@ -20,7 +20,7 @@ pub use blocking::{Answer, Awaited, Blocking, Wish};
 pub use effect::{Effect, Rewrite};
 pub use failure::Failure;
 pub use host::Host;
-pub use row::{Flags, Group, Keys, Row, Run, flags};
+pub use row::{Flags, Group, KeyHandler, Keys, Row, Run, flags};
 
 use crate::base::ids::UnixMs;
 use crate::base::random::Rng;

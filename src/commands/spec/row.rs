@@ -180,16 +180,19 @@ impl Group {
 /// A handler on the whole keyspace and the server.
 pub type WholeHandler = fn(&mut Ctx<'_, '_>, &mut Control<'_>) -> Result<Effect, Failure>;
 
+/// A handler on keys.
+pub type KeyHandler = fn(&mut Ctx<'_, '_>) -> Result<Effect, Failure>;
+
 /// How a command runs.
 #[derive(Clone, Copy)]
 pub enum Run {
     /// On its own keys, whose shards are locked.
-    Keyed(fn(&mut Ctx<'_, '_>) -> Result<Effect, Failure>),
+    Keyed(KeyHandler),
     /// On its own keys, unless the arguments `reach` others, which only the data names (SORT with BY or GET): then on the whole
     /// keyspace, while all other threads stand still.
-    Far { reach: fn(&Args<'_>) -> bool, handler: fn(&mut Ctx<'_, '_>) -> Result<Effect, Failure> },
+    Far { reach: fn(&Args<'_>) -> bool, handler: KeyHandler },
     /// On any keys, without a lock held at the start: walks shard by shard (KEYS, SCAN, DBSIZE, RANDOMKEY).
-    Walk(fn(&mut Ctx<'_, '_>) -> Result<Effect, Failure>),
+    Walk(KeyHandler),
     /// On the whole keyspace while all other threads stand still (FLUSHALL, SWAPDB).
     Whole(WholeHandler),
     /// On the session and the server, without the keyspace.

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use crate::commands::spec::Row;
+use crate::commands::spec::{Flags, Group, KeyHandler, Row, Run};
 
 /// A command's place in the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,13 +20,44 @@ pub struct Command {
     /// The subcommands of a container.
     pub subcommands: Vec<CommandId>,
     pub container: Option<CommandId>,
+    /// Set for commands on exactly one key that never wait: they can run one after another without further ado.
+    pub plain: Option<Plain>,
+}
+
+/// What running a plain command takes.
+#[derive(Clone, Copy)]
+pub struct Plain {
+    pub handler: KeyHandler,
+    /// The argument that is the key.
+    pub key: usize,
+}
+
+impl Plain {
+    fn of(row: &Row) -> Option<Plain> {
+        let (Run::Keyed(handler), Some(key)) = (row.run, row.keys.single()) else { return None };
+        // Commands that may take long are timed one by one (`exec::slowness`).
+        let is_quick = row.flags.has(Flags::FAST) || row.group == Group::String;
+        (is_quick && !row.flags.has(Flags::BLOCKING)).then_some(Plain { handler, key })
+    }
 }
 
 /// All commands, by name.
 pub struct Table {
     commands: Vec<Command>,
-    /// Open addressing over top-level names; 0 is empty, otherwise the id plus one.
-    slots: Box<[u16; SLOTS]>,
+    /// Open addressing over top-level names.
+    slots: Box<[Slot; SLOTS]>,
+}
+
+/// A place for a name. The first eight letters and the length are compared here, without a look at the row.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    letters: u64,
+    len: u32,
+    /// 0 is empty, otherwise the id plus one.
+    id: u16,
+    /// Is a name of this length with these letters this one? Not if it has more than eight, or other bytes than letters,
+    /// of which two can look alike once bit 5 is set.
+    is_exact: bool,
 }
 
 /// Four times the commands of Redis, so that a look-up seldom meets a second name.
@@ -42,7 +73,7 @@ pub fn table() -> &'static Table {
 
 impl Table {
     fn new(groups: &[&'static [Row]]) -> Table {
-        let mut table = Table { commands: Vec::new(), slots: Box::new([0; SLOTS]) };
+        let mut table = Table { commands: Vec::new(), slots: Box::new([Slot::default(); SLOTS]) };
         for row in groups.iter().copied().flatten() {
             let id = table.add(row, row.name, None);
             for sub in row.subcommands {
@@ -50,18 +81,28 @@ impl Table {
                 let sub_id = table.add(sub, full_name, Some(id));
                 table.commands[id.0 as usize].subcommands.push(sub_id);
             }
-            let mut slot = slot_of(row.name.as_bytes());
-            while table.slots[slot] != 0 {
+            let name = row.name.as_bytes();
+            let letters = letters_of(name);
+            let mut slot = slot_of(letters, name);
+            while table.slots[slot].id != 0 {
                 slot = (slot + 1) % SLOTS;
             }
-            table.slots[slot] = id.0 + 1;
+            let is_exact = name.len() <= 8 && name.iter().all(u8::is_ascii_lowercase);
+            table.slots[slot] = Slot { letters, len: name.len() as u32, id: id.0 + 1, is_exact };
         }
         table
     }
 
     fn add(&mut self, row: &'static Row, full_name: &'static str, container: Option<CommandId>) -> CommandId {
         let id = CommandId(u16::try_from(self.commands.len()).expect("fewer than 65,536 rows"));
-        self.commands.push(Command { id, row, full_name, subcommands: Vec::new(), container });
+        self.commands.push(Command {
+            id,
+            row,
+            full_name,
+            subcommands: Vec::new(),
+            container,
+            plain: Plain::of(row),
+        });
         id
     }
 
@@ -86,18 +127,20 @@ impl Table {
     /// A top-level command by its name in any case.
     #[inline]
     pub fn lookup(&self, name: &[u8]) -> Option<&Command> {
-        let mut slot = slot_of(name);
+        let letters = letters_of(name);
+        let mut at = slot_of(letters, name);
         loop {
-            let id = self.slots[slot];
-            if id == 0 {
+            let slot = self.slots[at];
+            if slot.id == 0 {
                 return None;
             }
-            let command = &self.commands[id as usize - 1];
-            if command.row.name.len() == name.len() && command.row.name.as_bytes().eq_ignore_ascii_case(name)
-            {
-                return Some(command);
+            if slot.letters == letters && slot.len as usize == name.len() {
+                let command = &self.commands[slot.id as usize - 1];
+                if slot.is_exact || command.row.name.as_bytes().eq_ignore_ascii_case(name) {
+                    return Some(command);
+                }
             }
-            slot = (slot + 1) % SLOTS;
+            at = (at + 1) % SLOTS;
         }
     }
 
@@ -123,10 +166,9 @@ impl Table {
 
 /// Mixes the length with the first eight letters, lower-cased by setting bit 5 of each byte, and the last one.
 #[inline]
-fn slot_of(name: &[u8]) -> usize {
+fn slot_of(letters: u64, name: &[u8]) -> usize {
     let last = name.last().map_or(0, |byte| u64::from(byte | 0x20));
-    let mixed =
-        (letters_of(name) ^ (name.len() as u64) << 3 ^ last << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (letters ^ (name.len() as u64) << 3 ^ last << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 53) as usize % SLOTS
 }
 

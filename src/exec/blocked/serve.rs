@@ -10,12 +10,13 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::clock;
 use crate::base::ids::DbIndex;
+use crate::commands::spec::KeyHandler;
 use crate::commands::spec::table::Command;
 use crate::commands::spec::{Answer, Args, Awaited, Blocking, Ctx, Effect, Next, Wish, keys};
 use crate::exec::blocked::registry::Registry;
 use crate::exec::blocked::waiter::{WaitState, Waiter};
 use crate::exec::engine::Engine;
-use crate::exec::executor::{Executor, KeyHandler, announce, fail, open, remember_keys};
+use crate::exec::executor::{Executor, announce, fail, open, remember_keys};
 use crate::keyspace::space::Space;
 use crate::resp::reply::Reply;
 use crate::session::Session;

@@ -179,6 +179,12 @@ impl<'a> Changes<'a> {
         self.notify(Classes::KEY_MISS, "keymiss", db, key);
     }
 
+    /// Has the command left something to do once its locks are let go?
+    #[inline]
+    pub fn has_followers(&self) -> bool {
+        !self.events.is_empty() || !self.ready.is_empty() || !self.touched.is_empty()
+    }
+
     /// Notes an event of `class`, if anybody may want it.
     #[inline]
     pub fn notify(&mut self, class: Classes, name: &'static str, db: DbIndex, key: &[u8]) {

@@ -34,6 +34,8 @@ pub struct ShardRef {
 }
 
 enum Locks<'a> {
+    /// Between two commands of a lane.
+    None,
     One(ShardRef, ShardGuard<'a>),
     /// Ascending and without duplicates.
     Many(Vec<(ShardRef, ShardGuard<'a>)>),
@@ -51,14 +53,27 @@ pub struct Space<'a> {
 }
 
 impl<'a> Locks<'a> {
-    /// The lock of a shard, held already or taken now.
-    #[inline]
-    fn guard(&mut self, keyspace: &'a Keyspace, at: ShardRef) -> &mut ShardGuard<'a> {
+    /// The lock of a hash's shard, held already or taken now. `is_own`: the hash is that of the very key for which the one
+    /// lock was taken.
+    #[inline(always)]
+    fn guard(&mut self, keyspace: &'a Keyspace, db: DbIndex, hash: u64, is_own: bool) -> &mut ShardGuard<'a> {
         match self {
+            Locks::None => panic!("a lane reaches for keys only between enter and leave"),
             Locks::One(held, guard) => {
-                assert!(*held == at, "a handler reached for a key that its row does not name");
+                let is_held = || *held == ShardRef { db, shard: keyspace.db(db).shard_of(hash) };
+                let is_named = (is_own && held.db == db) || is_held();
+                assert!(is_named, "a handler reached for a key that its row does not name");
                 guard
             }
+            Locks::Many(_) | Locks::OnDemand(_) => {
+                self.guard_of(keyspace, ShardRef { db, shard: keyspace.db(db).shard_of(hash) })
+            }
+        }
+    }
+
+    fn guard_of(&mut self, keyspace: &'a Keyspace, at: ShardRef) -> &mut ShardGuard<'a> {
+        match self {
+            Locks::None | Locks::One(..) => unreachable!("looked at by `guard`"),
             Locks::Many(guards) => {
                 let index = guards.binary_search_by_key(&at, |(held, _)| *held);
                 let index = index.expect("a handler reached for a key that its row does not name");
@@ -81,6 +96,7 @@ impl<'a> Locks<'a> {
     /// The lock of a shard that is held.
     fn held(&self, at: ShardRef) -> &ShardGuard<'a> {
         match self {
+            Locks::None => panic!("a lane reaches for keys only between enter and leave"),
             Locks::One(held, guard) => {
                 assert!(*held == at, "a handler reached for a key that its row does not name");
                 guard
@@ -119,6 +135,27 @@ impl<'a> Space<'a> {
         let guard = keyspace.db(db).lock(shard);
         let locks = Locks::One(ShardRef { db, shard }, guard);
         Space::with(keyspace, db, locks, around, (key.as_ptr(), key.len(), hash))
+    }
+
+    /// For many commands on one key each, one after another: each stands between `enter` and `leave`.
+    pub fn lane(keyspace: &'a Keyspace, db: DbIndex, around: Surroundings<'a>) -> Space<'a> {
+        Space::with(keyspace, db, Locks::None, around, (std::ptr::null(), 0, 0))
+    }
+
+    /// The next command of a lane begins: locks its key. No lock is held here.
+    #[inline]
+    pub fn enter(&mut self, key: &[u8], hash: u64) {
+        debug_assert!(matches!(self.locks, Locks::None));
+        let db = self.changes.keyspace.db(self.db);
+        let shard = db.shard_of(hash);
+        self.hashed = (key.as_ptr(), key.len(), hash);
+        self.locks = Locks::One(ShardRef { db: self.db, shard }, db.lock(shard));
+    }
+
+    /// The command is over and committed: lets the lock go.
+    #[inline]
+    pub fn leave(&mut self) {
+        self.locks = Locks::None;
     }
 
     /// For a command or transaction with several keys. `shards` may be in any order and hold duplicates.
@@ -204,10 +241,12 @@ impl<'a> Space<'a> {
     /// Locks a key's shard if it is not locked already, and finds the key unless it has expired.
     #[inline]
     fn locate<'s>(&'s mut self, db: DbIndex, key: &[u8]) -> Located<'s, 'a> {
-        let hash = self.hash(key);
+        let (address, len, known) = self.hashed;
+        let is_known = std::ptr::eq(key.as_ptr(), address) && key.len() == len;
+        let hash = if is_known { known } else { hash_key(key) };
         let changes = &mut self.changes;
         let keyspace = changes.keyspace;
-        let guard = self.locks.guard(keyspace, ShardRef { db, shard: keyspace.db(db).shard_of(hash) });
+        let guard = self.locks.guard(keyspace, db, hash, is_known);
         let mut found = guard.find(hash, key);
         if let Some(at) = found
             && guard.get(at).deadline().is_some_and(|deadline| deadline < changes.around.now)
@@ -227,7 +266,7 @@ impl<'a> Space<'a> {
     /// Is `key` there although its deadline has passed? Deletes nothing.
     pub fn is_past_deadline(&mut self, db: DbIndex, key: &[u8]) -> bool {
         let (now, hash, keyspace) = (self.changes.around.now, self.hash(key), self.changes.keyspace);
-        let guard = self.locks.guard(keyspace, ShardRef { db, shard: keyspace.db(db).shard_of(hash) });
+        let guard = self.locks.guard(keyspace, db, hash, false);
         let deadline = guard.find(hash, key).and_then(|found| guard.get(found).deadline());
         deadline.is_some_and(|deadline| deadline < now)
     }

@@ -1,0 +1,121 @@
+//! The lane: plain commands of one client, one after another, with what they share set up once.
+//!
+//! ```text
+//!  once      surroundings, space, context                    may this session's commands run as they come?
+//!  for each  enter (lock) -> handler -> commit -> leave      until one is not plain, or leaves something to be done
+//!  once      statistics; then keys that became ready are served
+//! ```
+//!
+//! Called by the worker for the commands of a window, before the general way (`Executor::request`), which also takes up what
+//! the lane leaves. Always: a command here does what it would do there; what this thread does on behalf of others
+//! (waking blocked clients) happens without any lock held, before the client's next command.
+
+use crate::commands::spec::table::CommandId;
+use crate::commands::spec::{Args, Blocking, Ctx, Effect};
+use crate::exec::executor::{Executor, Resolved, announce, fail};
+use crate::exec::stats::Count;
+use crate::keyspace::space::Space;
+use crate::resp::batch::Batch;
+use crate::resp::reply::Reply;
+use crate::session::{ReplyMode, Session};
+
+/// Commands of a batch from `first` on, looked up. `buf` is the buffer that was parsed.
+#[derive(Clone, Copy)]
+pub struct Window<'w> {
+    pub buf: &'w [u8],
+    pub batch: &'w Batch,
+    pub first: usize,
+    pub resolved: &'w [Resolved],
+}
+
+impl Executor {
+    /// Runs commands from the window's first on for as long as they are plain. How many it has run.
+    pub fn lane(
+        &mut self,
+        session: &mut Session,
+        window: Window<'_>,
+        reply: &mut Reply,
+        ran: &mut Vec<(CommandId, usize)>,
+    ) -> usize {
+        let is_plain = |resolved: &Resolved| resolved.hash.is_some();
+        if !self.is_lane_open(session) || !window.resolved.first().is_some_and(is_plain) {
+            return 0;
+        }
+        let around = Self::surroundings(&self.view, &self.engine, self.now);
+        let mut space = Space::lane(&self.view.keyspace, session.db, around);
+        let mut ctx = Ctx {
+            args: Args::borrowed(&[], None),
+            reply,
+            space: &mut space,
+            rng: &mut self.rng,
+            publisher: &mut self.publisher,
+            config: &self.view.config,
+            full_name: "",
+            from_primary: false,
+            blocking: Blocking::default(),
+        };
+        let mut done = 0;
+        for resolved in window.resolved {
+            let (Some(command), Some(hash)) = (resolved.command, resolved.hash) else { break };
+            let Some(plain) = command.plain else { break };
+            let args = Args::parsed(window.batch.request(window.buf, window.first + done));
+            if !command.row.accepts(args.len()) {
+                break;
+            }
+            ctx.args = args;
+            ctx.full_name = command.full_name;
+            let mark = ctx.reply.len();
+            ctx.space.enter(args.get(plain.key), hash);
+            let effect = match (plain.handler)(&mut ctx) {
+                Ok(effect) => effect,
+                Err(failure) => {
+                    fail(&self.counters, command, &failure, mark, ctx.reply);
+                    Effect::None
+                }
+            };
+            // Still under the shard's lock: the order of the stream is the order of the changes.
+            let has_expired = !ctx.space.changes.expired.is_empty();
+            if (!matches!(effect, Effect::None) || has_expired)
+                && self.stream.commit(session.db, &args, effect, &ctx.space.changes.expired)
+            {
+                session.last_write_offset = self.stream.last_offset;
+            }
+            let has_followers = ctx.space.changes.has_followers();
+            if has_followers {
+                announce(ctx.publisher, ctx.space);
+            }
+            ctx.space.leave();
+            ran.push((command.id, window.first + done));
+            done += 1;
+            if has_expired {
+                ctx.space.changes.expired.clear();
+            }
+            if has_followers {
+                break;
+            }
+        }
+        let tally = space.changes.tally;
+        let ready = std::mem::take(&mut space.changes.ready);
+        drop(space);
+        self.counters.add(Count::Commands, done as u64);
+        self.tally(tally);
+        self.serve(ready);
+        self.push_to_own(reply);
+        done
+    }
+
+    /// May this session's commands run as they come, without a gate to pass and without being queued?
+    #[inline]
+    fn is_lane_open(&self, session: &Session) -> bool {
+        session.authenticated
+            && session.transaction.is_none()
+            && session.reply_mode == ReplyMode::On
+            && session.tracking.is_none()
+            && !session.is_caching
+            && !session.is_subscriber_mode()
+            && self.view.is_open()
+            && self.view.pause.is_none()
+            && !self.view.thresholds.times_each
+            && !self.publisher.registry().is_monitored()
+    }
+}
