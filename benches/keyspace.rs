@@ -10,6 +10,7 @@ use starling::base::hash::hash_key;
 use starling::base::ids::{DbIndex, UnixMs};
 use starling::base::random::Rng;
 use starling::keyspace::db::Keyspace;
+use starling::keyspace::lazy_free::{Lazy, LazyFree};
 use starling::keyspace::notify::Classes;
 use starling::keyspace::ready::Waiting;
 use starling::keyspace::space::{Expiry, Space, Surroundings, access_clock};
@@ -51,6 +52,7 @@ impl Bench {
     #[inline]
     fn open<R>(&self, key: &[u8], work: impl FnOnce(&mut Space<'_>) -> R) -> R {
         let (waiting, tracked) = (Waiting::default(), Tracked::default());
+        let lazy_free = LazyFree::default();
         let around = Surroundings {
             now: NOW,
             clock: access_clock(NOW),
@@ -60,6 +62,8 @@ impl Bench {
             watches: &self.watches,
             waiting: &waiting,
             tracked: &tracked,
+            lazy_free: &lazy_free,
+            lazy: Lazy::default(),
             notify: Classes::default(),
             expiry: Expiry::Delete,
         };

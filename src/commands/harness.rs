@@ -19,6 +19,7 @@ use crate::commands::spec::table::{Command, CommandId, table};
 use crate::commands::spec::{Answer, Args, Blocking, Control, Ctx, Effect, Failure, Host, Next, Run, keys};
 use crate::config::{Asker, Config, Live, Origin};
 use crate::keyspace::db::Keyspace;
+use crate::keyspace::lazy_free::{Lazy, LazyFree};
 use crate::keyspace::notify::{Classes, Event};
 use crate::keyspace::ready::Waiting;
 use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings, Tally, access_clock};
@@ -167,6 +168,8 @@ impl Harness {
             watches: &self.host.watches,
             waiting: &self.host.waiting,
             tracked: &self.host.tracking.tracked,
+            lazy_free: &self.host.lazy_free,
+            lazy: Lazy::default(),
             notify: self.notify,
             expiry: self.expiry,
         };
@@ -275,6 +278,7 @@ pub struct TestHost {
     pub latency: Latency,
     pub pubsub: Arc<Registry>,
     pub tracking: Arc<tracking::Table>,
+    pub lazy_free: LazyFree,
     /// Ids of the clients that commands have closed.
     pub killed: Mutex<Vec<u64>>,
     /// What ended the waits of clients, in the order in which they heard of it.
@@ -301,6 +305,7 @@ impl TestHost {
             latency: Latency::default(),
             pubsub: Arc::default(),
             tracking: Arc::default(),
+            lazy_free: LazyFree::default(),
             killed: Mutex::default(),
             answers: Mutex::default(),
             keyspace: Mutex::new(Arc::new(keyspace)),

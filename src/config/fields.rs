@@ -105,8 +105,12 @@ config_fields! {
     pub maxmemory_eviction_tenacity: u32,
     /// A replica leaves eviction to its primary.
     pub replica_ignore_maxmemory: bool,
-    /// Evicted keys are given back by UNLINK.
+    /// Who frees large values: the background thread, or the thread that has removed them? Evicted keys (which are then
+    /// given back by UNLINK), expired ones, values that another replaces, DEL.
     pub lazyfree_lazy_eviction: bool,
+    pub lazyfree_lazy_expire: bool,
+    pub lazyfree_lazy_server_del: bool,
+    pub lazyfree_lazy_user_del: bool,
     pub lfu_log_factor: u32,
     /// Minutes.
     pub lfu_decay_time: u32,

@@ -26,6 +26,7 @@ use crate::exec::slowness::Thresholds;
 use crate::exec::stats::Statistics;
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::entry::Stamp;
+use crate::keyspace::lazy_free::{Lazy, LazyFree};
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::PreImages;
 use crate::keyspace::watch::WatchTable;
@@ -48,6 +49,7 @@ pub struct Engine {
     pub roster: Roster,
     pub pubsub: Arc<pubsub::Registry>,
     pub tracking: Arc<pubsub::tracking::Table>,
+    pub lazy_free: LazyFree,
     pub statistics: Statistics,
     pub slow_log: SlowLog,
     pub latency: Latency,
@@ -93,6 +95,7 @@ impl Engine {
             pubsub: Arc::default(),
             tracking: Arc::default(),
             pause: Mutex::default(),
+            lazy_free: LazyFree::default(),
             statistics: Statistics::default(),
             slow_log: SlowLog::default(),
             latency: Latency::default(),
@@ -226,6 +229,7 @@ impl Engine {
             generation,
             notify: Classes::parse(config.notify_keyspace_events.as_bytes()),
             thresholds: Thresholds::of(&config),
+            lazy: lazy(&config),
             config,
             keyspace: self.keyspace(),
             backlog: self.backlog(),
@@ -241,6 +245,16 @@ impl Engine {
     }
 }
 
+/// Which values the configuration leaves to the background thread.
+fn lazy(config: &Config) -> Lazy {
+    Lazy {
+        user_del: config.lazyfree_lazy_user_del,
+        server_del: config.lazyfree_lazy_server_del,
+        expire: config.lazyfree_lazy_expire,
+        eviction: config.lazyfree_lazy_eviction,
+    }
+}
+
 /// An executor's copy of what the engine holds.
 pub struct View {
     pub generation: u64,
@@ -250,6 +264,7 @@ pub struct View {
     pub snapshot: Option<Arc<ActiveSnapshot>>,
     pub stamp: Stamp,
     pub thresholds: Thresholds,
+    pub lazy: Lazy,
     /// The classes of events that somebody may have subscribed to.
     pub notify: Classes,
     pub is_replica: bool,

@@ -22,6 +22,7 @@ use crate::exec::executor::{Executor, announce};
 use crate::exec::stats::Count;
 use crate::keyspace::eviction::pool::any_key;
 use crate::keyspace::eviction::{Lfu, Pool, Ranking};
+use crate::keyspace::lazy_free::Why;
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::{Expiry, Space, Surroundings, access_clock};
 
@@ -103,7 +104,10 @@ impl Executor {
         let (started, limit) = (Instant::now(), time_limit(view.config.maxmemory_eviction_tenacity));
         let mut evicted = 0usize;
         while is_over(&self.view) {
-            let Some((db, key)) = self.choose(policy) else { return Room::Full };
+            let Some((db, key)) = self.choose(policy) else {
+                // What the background thread has not freed yet may be enough.
+                return if self.engine.lazy_free.pending() > 0 { Room::Later } else { Room::Full };
+            };
             self.evict(db, &key);
             evicted += 1;
             if evicted.is_multiple_of(KEYS_PER_SLICE) && started.elapsed() > limit {
@@ -157,7 +161,7 @@ impl Executor {
         let around =
             Surroundings { expiry: Expiry::Ignore, ..Self::surroundings(&self.view, &self.engine, self.now) };
         let mut space = Space::one(&self.view.keyspace, db, key, hash_key(key), around);
-        if !space.delete(key) {
+        if !space.delete_for(key, Why::Evicted) {
             return;
         }
         space.notify(Classes::EVICTED, "evicted", key);

@@ -373,6 +373,8 @@ impl Executor {
             watches: &engine.watches,
             waiting: &engine.blocked.waiting,
             tracked: &engine.tracking.tracked,
+            lazy_free: &engine.lazy_free,
+            lazy: view.lazy,
             notify: view.notify,
             expiry: if view.is_replica || view.is_paused(now) { Expiry::Hide } else { Expiry::Delete },
         }

@@ -216,6 +216,8 @@ fn detach<'a>(
         watches: &engine.watches,
         waiting: &engine.blocked.waiting,
         tracked: &engine.tracking.tracked,
+        lazy_free: &engine.lazy_free,
+        lazy: around.lazy,
         notify: around.notify,
         expiry: around.expiry,
     }

@@ -20,6 +20,7 @@ use std::ptr::NonNull;
 use crate::base::alloc::size_class;
 use crate::base::ids::UnixMs;
 use crate::each_collection;
+use crate::keyspace::lazy_free;
 use crate::types::{
     Collection, Encoding, HELD_BYTES, Hash, Kind, List, Set, SortedSet, Str, Stream, Value, ValueRef,
 };
@@ -470,6 +471,24 @@ impl Entry {
     #[inline]
     pub fn elements_due(&self) -> Option<UnixMs> {
         each_collection!(self.value(), _string => None, collection => collection.next_due())
+    }
+
+    /// Does it take a while to free what the entry holds?
+    #[inline]
+    pub fn is_costly(&self) -> bool {
+        self.storage() == Storage::Held && self.holds_much()
+    }
+
+    fn holds_much(&self) -> bool {
+        fn has_many<T: Collection>(collection: &T) -> bool {
+            match collection.blob() {
+                Some(blob) => blob.len() > lazy_free::BYTES_MAX,
+                None => collection.len() > lazy_free::ELEMENTS_MAX,
+            }
+        }
+        each_collection!(self.value(),
+            string => matches!(string, Str::Bytes(bytes) if bytes.len() > lazy_free::BYTES_MAX),
+            collection => has_many(collection))
     }
 
     pub fn encoding(&self) -> Encoding {

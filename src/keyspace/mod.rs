@@ -12,6 +12,7 @@ pub mod db;
 pub mod digest;
 pub mod entry;
 pub mod eviction;
+pub mod lazy_free;
 pub mod notify;
 pub mod ready;
 pub mod shard;

@@ -189,16 +189,9 @@ impl Shared {
         was_replica
     }
 
-    /// Drops databases on a thread of its own: freeing millions of keys takes a while.
+    /// Drops databases that are no longer current on a thread of their own.
     pub fn discard(&self, keyspace: Arc<Keyspace>) {
-        // A thread that cannot be started leaves the work to this one, as the closure is dropped.
-        let _ = std::thread::Builder::new().name("lazy-free".into()).spawn(move || {
-            // Executors hold on to it until their next batch.
-            while Arc::strong_count(&keyspace) > 1 {
-                std::thread::sleep(std::time::Duration::from_millis(10));
-            }
-            drop(keyspace);
-        });
+        self.engine.lazy_free.discard(keyspace, &self.engine.keyspace());
     }
 
     /// A client that may be waiting for replicas is gone.
@@ -263,6 +256,7 @@ impl Shared {
     /// CONFIG RESETSTAT.
     pub fn reset_statistics(&self) {
         self.engine.statistics.reset();
+        self.engine.lazy_free.reset();
         self.admission.reset_totals();
         if let Some(replication) = self.replication.get() {
             replication.primary.counters.reset();

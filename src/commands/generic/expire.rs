@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use crate::base::ids::UnixMs;
 use crate::commands::spec::{Args, Ctx, Effect, Failure, Flags, Group, Keys, Row, Run, flags};
+use crate::keyspace::lazy_free::Why;
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::Slot;
 
@@ -148,7 +149,7 @@ fn set_deadline(ctx: &mut Ctx<'_, '_>, unit: Unit, base: i64) -> Result<Effect, 
     }
     ctx.reply.int(1);
     if at <= now && !ctx.from_primary {
-        drop(slot.remove());
+        slot.discard(Why::Expired);
         ctx.space.notify(Classes::GENERIC, "del", ctx.args.get(1));
         return Ok(Effect::rewritten(&[b"DEL", ctx.args.get(1)]));
     }

@@ -3,6 +3,7 @@
 //! Called through their rows. Always: a key named twice counts twice where it is still there the second time.
 
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Group, Keys, Row, Run, flags};
+use crate::keyspace::lazy_free::Why;
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::Slot;
 
@@ -32,7 +33,7 @@ pub const ROWS: &[Row] = &[
         since: "4.0.0",
         summary: "Asynchronously deletes one or more keys.",
         complexity: "O(1) for each key removed regardless of its size.",
-        run: Run::Keyed(del),
+        run: Run::Keyed(unlink),
         ..BASE
     },
     Row {
@@ -73,9 +74,17 @@ pub const ROWS: &[Row] = &[
 ];
 
 fn del(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
+    remove(ctx, Why::Deleted)
+}
+
+fn unlink(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
+    remove(ctx, Why::Unlinked)
+}
+
+fn remove(ctx: &mut Ctx<'_, '_>, why: Why) -> Result<Effect, Failure> {
     let mut deleted = 0;
     for key in ctx.args.from(1) {
-        if ctx.space.delete(key) {
+        if ctx.space.delete_for(key, why) {
             ctx.space.notify(Classes::GENERIC, "del", key);
             deleted += 1;
         }
@@ -112,7 +121,7 @@ fn type_of(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
 pub(super) fn clear(ctx: &mut Ctx<'_, '_>, db: crate::base::ids::DbIndex, key: &[u8]) -> bool {
     match ctx.space.slot_in(db, key) {
         Slot::Occupied(slot) => {
-            drop(slot.remove());
+            slot.discard(Why::Replaced);
             true
         }
         Slot::Vacant(_) => false,

@@ -6,6 +6,7 @@
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Row, Run, flags};
 use crate::commands::string::get_set::{STRING, bulk, reply_value};
 use crate::commands::string::options::{Of, Options, Ttl, Unit, deadline};
+use crate::keyspace::lazy_free::Why;
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::{Expiry, Slot};
 
@@ -36,7 +37,7 @@ pub const ROWS: &[Row] = &[
 fn getdel(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     reply_value(ctx)?;
     let key = ctx.args.get(1);
-    if !ctx.space.delete(key) {
+    if !ctx.space.delete_for(key, Why::Deleted) {
         return Ok(Effect::None);
     }
     ctx.space.notify(Classes::GENERIC, "del", key);
@@ -76,7 +77,7 @@ fn expire(ctx: &mut Ctx<'_, '_>, key: &[u8], unit: Unit, at: usize) -> Result<Ef
     // Whoever only hides expired keys, or takes them as they come, waits for its primary's DEL.
     let is_over = deadline <= ctx.now() && ctx.space.around().expiry == Expiry::Delete;
     if is_over {
-        ctx.space.delete(key);
+        ctx.space.delete_for(key, Why::Expired);
         ctx.space.notify(Classes::GENERIC, "del", key);
         return Ok(Effect::rewritten(&[b"DEL", key]));
     }

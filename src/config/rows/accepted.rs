@@ -175,11 +175,13 @@ pub(super) static ROWS: &[Row] = &[
         "1000",
         "There is no defragmentation.",
     ),
-    Row::accepted("lazyfree-lazy-expire", Kind::Bool, "no", "Where memory is freed is not configurable."),
-    Row::accepted("lazyfree-lazy-server-del", Kind::Bool, "no", "Where memory is freed is not configurable."),
-    Row::accepted("lazyfree-lazy-user-del", Kind::Bool, "no", "Where memory is freed is not configurable."),
-    Row::accepted("lazyfree-lazy-user-flush", Kind::Bool, "no", "Where memory is freed is not configurable."),
-    Row::accepted("replica-lazy-flush", Kind::Bool, "no", "Where memory is freed is not configurable.")
+    Row::accepted(
+        "lazyfree-lazy-user-flush",
+        Kind::Bool,
+        "no",
+        "Databases are always freed in the background.",
+    ),
+    Row::accepted("replica-lazy-flush", Kind::Bool, "no", "Databases are always freed in the background.")
         .aliases(&["slave-lazy-flush"]),
     // What arrives from elsewhere.
     Row::accepted(

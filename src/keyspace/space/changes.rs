@@ -12,6 +12,7 @@ use crate::base::ids::{DbIndex, UnixMs};
 use crate::keyspace::db::{DbId, Keyspace};
 use crate::keyspace::entry::{Entry, Stamp};
 use crate::keyspace::eviction::Lfu;
+use crate::keyspace::lazy_free::{Garbage, Lazy, LazyFree, Why};
 use crate::keyspace::notify::{Classes, Event};
 use crate::keyspace::ready::Waiting;
 use crate::keyspace::shard::{BucketIndex, ShardGuard};
@@ -51,6 +52,8 @@ pub struct Surroundings<'a> {
     pub watches: &'a WatchTable,
     pub waiting: &'a Waiting,
     pub tracked: &'a Tracked,
+    pub lazy_free: &'a LazyFree,
+    pub lazy: Lazy,
     /// The classes of events that somebody may have subscribed to.
     pub notify: Classes,
     pub expiry: Expiry,
@@ -105,6 +108,8 @@ pub struct Changes<'a> {
     pub ready: Vec<(DbIndex, Vec<u8>)>,
     /// Keys that have changed, while clients track keys; in order.
     pub touched: Vec<Touched>,
+    /// What was removed and takes a while to free; freed once the locks are let go.
+    pub garbage: Garbage<'a>,
     pub tally: Tally,
     /// Reads note no access.
     pub(super) leaves_clocks: bool,
@@ -121,6 +126,7 @@ impl<'a> Changes<'a> {
             events: Vec::new(),
             ready: Vec::new(),
             touched: Vec::new(),
+            garbage: Garbage::new(around.lazy_free, around.lazy),
             tally: Tally::default(),
             leaves_clocks: false,
         }
@@ -162,7 +168,7 @@ impl<'a> Changes<'a> {
     pub(super) fn expire(&mut self, guard: &mut ShardGuard<'_>, db: DbIndex, found: BucketIndex, key: &[u8]) {
         self.before(db, guard.get_mut(found));
         self.going(db, key, guard.get(found).kind());
-        drop(guard.remove(found));
+        self.garbage.put(guard.remove(found), Why::Expired);
         self.expired.push((db, key.to_vec()));
         self.tally.expired += 1;
         self.notify(Classes::EXPIRED, "expired", db, key);

@@ -22,6 +22,7 @@ use crate::base::hash::hash_key;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::entry::Entry;
+use crate::keyspace::lazy_free::Why;
 use crate::keyspace::notify::Classes;
 use crate::keyspace::shard::{BucketIndex, ShardGuard};
 use crate::types::{Str, Value};
@@ -44,6 +45,8 @@ enum Locks<'a> {
 }
 
 /// The locked keys of one command or transaction.
+///
+/// The order of the fields is that of their end: the locks are let go before what was removed is freed.
 pub struct Space<'a> {
     locks: Locks<'a>,
     db: DbIndex,
@@ -156,6 +159,7 @@ impl<'a> Space<'a> {
     #[inline]
     pub fn leave(&mut self) {
         self.locks = Locks::None;
+        self.changes.garbage.empty();
     }
 
     /// For a command or transaction with several keys. `shards` may be in any order and hold duplicates.
@@ -333,11 +337,16 @@ impl<'a> Space<'a> {
         }
     }
 
-    /// Removes a key; true if it was there.
+    /// Removes a key whose value another takes the place of, or that has lost it; true if it was there.
     pub fn delete(&mut self, key: &[u8]) -> bool {
+        self.delete_for(key, Why::Replaced)
+    }
+
+    /// Removes a key; true if it was there.
+    pub fn delete_for(&mut self, key: &[u8], why: Why) -> bool {
         match self.slot(key) {
             Slot::Occupied(slot) => {
-                drop(slot.remove());
+                slot.discard(why);
                 true
             }
             Slot::Vacant(_) => false,
@@ -366,7 +375,7 @@ impl<'a> Space<'a> {
     /// As `put_value`, in another database whose shard is locked.
     pub fn put_value_in(&mut self, db: DbIndex, key: &[u8], value: Value, deadline: Option<UnixMs>) {
         if let Slot::Occupied(slot) = self.slot_in(db, key) {
-            drop(slot.remove());
+            slot.discard(Why::Replaced);
         }
         if let Slot::Vacant(slot) = self.slot_in(db, key) {
             slot.insert_value(value, deadline);

@@ -5,6 +5,7 @@
 
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::keyspace::entry::Entry;
+use crate::keyspace::lazy_free::Why;
 use crate::keyspace::notify::Classes;
 use crate::keyspace::shard::{BucketIndex, ShardGuard};
 use crate::keyspace::space::changes::{Changes, Expiry};
@@ -52,7 +53,21 @@ impl Occupied<'_, '_> {
     pub fn set_string(&mut self, value: Str<'_>) {
         let kind = self.entry().kind();
         self.changes.going(self.db, self.key, kind);
+        if self.entry().is_costly() {
+            return self.replace_costly(value);
+        }
         self.change(|entry| entry.set_string(value));
+    }
+
+    /// As `set_string`: the old value is dropped after the lock is let go.
+    #[cold]
+    fn replace_costly(&mut self, value: Str<'_>) {
+        let key = self.key;
+        let old = self.change(|entry| {
+            let new = Entry::string(key, value, entry.deadline(), entry.stamp(), entry.clock());
+            std::mem::replace(entry, new)
+        });
+        self.changes.garbage.put(old, Why::Replaced);
     }
 
     /// Changes the bytes of a string in place. `None`, and nothing changed, if the value is of another kind.
@@ -100,6 +115,13 @@ impl Occupied<'_, '_> {
         let entry = self.take();
         self.changes.after(self.db, self.key, false);
         entry
+    }
+
+    /// Deletes the entry. What takes a while to free is freed after the lock is let go.
+    pub fn discard(mut self, why: Why) {
+        let entry = self.take();
+        self.changes.after(self.db, self.key, false);
+        self.changes.garbage.put(entry, why);
     }
 
     /// Takes the entry out without counting a change. The slot must not be used afterwards.
@@ -180,7 +202,7 @@ pub(super) fn insert(
         && let Some(found) = guard.find(hash, key)
     {
         changes.before(db, guard.get_mut(found));
-        drop(guard.remove(found));
+        changes.garbage.put(guard.remove(found), Why::Expired);
     }
     let can_be_waited_for = entry.kind().can_be_waited_for();
     let found = guard.insert(hash, entry);

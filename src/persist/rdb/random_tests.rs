@@ -18,6 +18,7 @@ use crate::config::{Config, Live};
 use crate::exec::engine::Engine;
 use crate::exec::executor::Executor;
 use crate::keyspace::db::{Db, Keyspace};
+use crate::keyspace::lazy_free::Lazy;
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::{Expiry, ShardRef, Slot, Space, Surroundings};
 use crate::persist::rdb::{Expired, LoadOptions, load};
@@ -193,6 +194,8 @@ fn surroundings(executor: &Executor) -> Surroundings<'_> {
         watches: &executor.engine().watches,
         waiting: &executor.engine().blocked.waiting,
         tracked: &executor.engine().tracking.tracked,
+        lazy_free: &executor.engine().lazy_free,
+        lazy: Lazy::default(),
         notify: Classes::default(),
         expiry: Expiry::Delete,
     }

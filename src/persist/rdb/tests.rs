@@ -17,6 +17,7 @@ use crate::exec::engine::Engine;
 use crate::exec::executor::Executor;
 use crate::exec::stats::Count;
 use crate::keyspace::db::Keyspace;
+use crate::keyspace::lazy_free::Lazy;
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::{Expiry, Space, Surroundings};
 use crate::snapshot::{SnapshotError, Snapshots};
@@ -62,6 +63,8 @@ impl Server {
             watches: &self.engine.watches,
             waiting: &self.engine.blocked.waiting,
             tracked: &self.engine.tracking.tracked,
+            lazy_free: &self.engine.lazy_free,
+            lazy: Lazy::default(),
             notify: Classes::default(),
             expiry: Expiry::Ignore,
         };

@@ -42,7 +42,9 @@ pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
     write_clients(lines, moment);
     lines.fields(&["mem_cluster_links", "mem_aof_buffer"], 0);
     lines.field("mem_allocator", allocator_name());
-    lines.fields(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"], 0);
+    lines.field("active_defrag_running", 0);
+    lines.field("lazyfree_pending_objects", moment.shared.engine.lazy_free.pending());
+    lines.field("lazyfreed_objects", moment.shared.engine.lazy_free.freed());
 }
 
 /// There are no scripts here, and no functions.
