@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::rows;
-use super::value::{OutputLimits, PrimaryAddress, SavePoint, Value};
+use super::value::{MemoryOrShare, OutputLimits, PrimaryAddress, SavePoint, Value};
 use super::words::{DisklessLoad, EvictionPolicy, LogLevel, Permission, PropagationErrors};
 
 /// Declares `Config`, the blank from which its default starts, and the list of its fields for the tests.
@@ -99,6 +99,8 @@ config_fields! {
     /// Bytes; 0 = no limit.
     pub maxmemory: u64,
     pub maxmemory_policy: EvictionPolicy,
+    /// What all clients together may hold; 0 = no limit.
+    pub maxmemory_clients: MemoryOrShare,
     /// Keys to look at for each that is evicted.
     pub maxmemory_samples: u32,
     /// How much time eviction may take: 0 (none) to 100 (all).

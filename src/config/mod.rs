@@ -38,5 +38,5 @@ pub use live::{Apply, Asker, ConfigCache, Live};
 pub use load::{Origin, from_args, from_args_and_stdin};
 pub use row::{Effect, Row};
 pub use rows::{all as rows, find as find_row};
-pub use value::{OutputLimit, OutputLimits, PrimaryAddress, SavePoint};
+pub use value::{MemoryOrShare, OutputLimit, OutputLimits, PrimaryAddress, SavePoint};
 pub use words::{DisklessLoad, EvictionPolicy, LogLevel, Permission, PropagationErrors};

@@ -36,6 +36,14 @@ pub struct SavePoint {
     pub changes: u64,
 }
 
+/// A size, or a share of `maxmemory`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryOrShare {
+    Bytes(u64),
+    /// 0 to 100.
+    Percent(u8),
+}
+
 /// How much a client may leave unread before it is cut off. A limit of 0 means "no limit".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputLimit {
@@ -92,6 +100,28 @@ macro_rules! integer_settings {
     )+};
 }
 integer_settings!(u16 u32 u64 usize i32 i64);
+
+impl Default for MemoryOrShare {
+    fn default() -> Self {
+        MemoryOrShare::Bytes(0)
+    }
+}
+
+impl Setting for MemoryOrShare {
+    fn to_value(&self) -> Value {
+        match self {
+            MemoryOrShare::Bytes(bytes) => Value::Int((*bytes).into()),
+            MemoryOrShare::Percent(share) => Value::Percent(*share),
+        }
+    }
+
+    fn from_value(value: Value) -> Option<Self> {
+        if let Value::Percent(share) = value {
+            return Some(MemoryOrShare::Percent(share));
+        }
+        u64::from_value(value).map(MemoryOrShare::Bytes)
+    }
+}
 
 /// Fields whose text form is plain bytes; `Option` of one is `None` when the bytes are empty.
 pub(super) trait Text: Sized {

@@ -31,9 +31,11 @@ pub enum Count {
     ErrorReplies,
     QueryLimitDisconnects,
     OutputLimitDisconnects,
+    /// Clients closed because all of them together held more than `maxmemory-clients`.
+    EvictedClients,
 }
 
-const COUNTS: usize = Count::OutputLimitDisconnects as usize + 1;
+const COUNTS: usize = Count::EvictedClients as usize + 1;
 
 /// Error codes are counted apart up to this many, as in Redis 7.2; more are a flood of made-up codes.
 const ERROR_CODES_MAX: usize = 128;

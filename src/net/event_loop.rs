@@ -361,6 +361,8 @@ where
             let progress = connection.parser.parse(rest, &limits, &mut self.batch, BATCH_COMMANDS_MAX);
             connection.wanted = progress.wanted;
             if !self.batch.is_empty() {
+                let hard_max = self.service.buffer_limits(&connection.session).output_hard_bytes;
+                connection.output.limit(hard_max);
                 let after = self.service.run(
                     &mut connection.session,
                     rest,
@@ -368,6 +370,10 @@ where
                     &mut connection.output.reply,
                 );
                 self.service.between_batches();
+                if connection.output.reply.is_beyond_limit() {
+                    // Its last reply may have been given up in the middle.
+                    connection.doom(CloseReason::OutputBufferLimit);
+                }
                 match after {
                     After::Continue => {}
                     After::Yield { done } => {
@@ -471,6 +477,7 @@ where
             Some(reason) => self.close(*connection, reason),
             None => {
                 connection.publish_sizes();
+                self.service.settled(&connection.session);
                 self.pool.put(connection);
             }
         }

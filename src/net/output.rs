@@ -15,6 +15,9 @@ use std::io;
 const KEPT_BYTES_MAX: usize = 16 * 1024;
 /// Memory beyond this goes back as soon as the buffer is empty.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
+/// What a client gets beyond the soft limit's seconds. Redis counts whole ones, which is up to one more; none at all, and a client
+/// that keeps to the time by its own clock may be closed a little early.
+const SOFT_GRACE_MS: u64 = 250;
 /// Written bytes up to this stay in front.
 const COMPACT_BYTES_MIN: usize = 64 * 1024;
 
@@ -39,6 +42,11 @@ impl Output {
 
     pub(super) fn capacity(&self) -> usize {
         self.reply.buf.capacity()
+    }
+
+    /// Nothing beyond so many pending bytes will be written; 0 is no limit.
+    pub(super) fn limit(&mut self, hard_bytes: usize) {
+        self.reply.set_limit(if hard_bytes == 0 { 0 } else { self.written + hard_bytes });
     }
 
     /// Writes once; something must be pending. Returns the bytes written; sets `full` if some are left.
@@ -78,7 +86,8 @@ impl Output {
             return false;
         }
         let since = *self.soft_since_ms.get_or_insert(now_ms);
-        now_ms.saturating_sub(since) > limits.output_soft_seconds.saturating_mul(1000)
+        let allowed_ms = limits.output_soft_seconds.saturating_mul(1000).saturating_add(SOFT_GRACE_MS);
+        now_ms.saturating_sub(since) > allowed_ms
     }
 
     /// Nothing is pending any more, so the soft limit's clock starts anew.
@@ -121,11 +130,11 @@ mod tests {
         };
         assert!(!output(100).exceeds(&limits, 0) && output(101).exceeds(&limits, 0));
         let mut slow = output(60);
-        assert!(!slow.exceeds(&limits, 1000) && !slow.exceeds(&limits, 3000) && slow.exceeds(&limits, 3001));
+        assert!(!slow.exceeds(&limits, 1000) && !slow.exceeds(&limits, 3250) && slow.exceeds(&limits, 3251));
         slow.reply.truncate(50);
-        assert!(!slow.exceeds(&limits, 3002), "a break");
+        assert!(!slow.exceeds(&limits, 3252), "a break");
         slow.reply.raw(b"x");
-        assert!(!slow.exceeds(&limits, 3003), "the clock starts anew");
+        assert!(!slow.exceeds(&limits, 3253), "the clock starts anew");
         assert!(!output(1 << 20).exceeds(&BufferLimits::default(), 0), "zero is no limit");
     }
 

@@ -69,6 +69,9 @@ pub trait Service {
     /// The worker is awake again.
     fn after_poll(&mut self) {}
 
+    /// A connection's turn is over and its counters show what it holds. Called often, so it must cost next to nothing.
+    fn settled(&mut self, _session: &Self::Session) {}
+
     /// How much may wait for the session in both directions. Asked when something does.
     fn buffer_limits(&self, session: &Self::Session) -> BufferLimits;
 

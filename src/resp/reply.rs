@@ -27,6 +27,8 @@ pub struct Reply {
     pub buf: Vec<u8>,
     resp3: bool,
     suppressed: bool,
+    /// Beyond so many bytes in the buffer the connection is closed anyway; 0 is no limit.
+    limit: usize,
 }
 
 /// The place where a value of yet unknown length begins: from [`Reply::begin`] to one of the `end_` methods.
@@ -66,6 +68,18 @@ impl Reply {
     /// Swallows (or no longer swallows) the values to come.
     pub fn set_suppressed(&mut self, suppressed: bool) {
         self.suppressed = suppressed;
+    }
+
+    /// The length of the buffer from which on nobody will read the replies, because the connection is closed; 0 for none.
+    #[inline]
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// Is this longer than anybody will read? Whoever repeats values as often as a client says stops then, in the middle.
+    #[inline]
+    pub fn is_beyond_limit(&self) -> bool {
+        self.limit > 0 && self.buf.len() > self.limit
     }
 
     /// Bytes in the buffer.

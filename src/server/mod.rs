@@ -9,6 +9,7 @@
 //! Always: a thread is started by `boot` and joined by it, and nothing serves before the data set is loaded.
 
 pub mod blocked;
+pub mod client_memory;
 pub mod cron;
 pub mod host;
 pub mod info;

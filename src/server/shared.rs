@@ -28,6 +28,7 @@ use crate::pubsub::{Delivery, Outlet};
 use crate::replication::Replication;
 use crate::replication::primary::Arrival;
 use crate::replication::replica::Links;
+use crate::server::client_memory::{ClientMemory, limit_bytes};
 use crate::server::log as server_log;
 use crate::server::meters::{Meters, Traffic};
 use crate::server::worker::Message;
@@ -82,6 +83,7 @@ pub struct Shared {
     /// Set by boot before anything is served.
     pub saver: OnceLock<Arc<Saver>>,
     pub meters: Meters,
+    pub client_memory: ClientMemory,
     /// Set by boot before anything is served.
     pub links: OnceLock<Links>,
     posts: Vec<Post<Message>>,
@@ -108,6 +110,7 @@ impl Shared {
             replication: OnceLock::new(),
             saver: OnceLock::new(),
             meters: Meters::new(),
+            client_memory: ClientMemory::default(),
             links: OnceLock::new(),
             posts,
         }
@@ -141,6 +144,16 @@ impl Shared {
         self.tell(client, Message::Kill { client: client.id });
         // Nobody lists it any more, although its worker may take a moment.
         self.engine.roster.remove(client.id);
+    }
+
+    /// Closes clients, those that hold most first, until all that stay are within the limit.
+    #[cold]
+    pub fn evict_clients(&self, limit_bytes: u64) {
+        self.client_memory.evict(&self.engine.roster, limit_bytes, |client, held| {
+            log::info!("Evicting client: id={} addr={} tot-mem={held}", client.id, client.addr);
+            self.tell(client, Message::Evict { client: client.id });
+            self.engine.roster.remove(client.id);
+        });
     }
 
     /// Answers a blocked client. Nothing happens if it is gone or not blocked any more.
@@ -230,6 +243,8 @@ impl Shared {
             self.close_subscribers();
         }
         self.engine.tracking.limit(self.tracking_keys_max());
+        // Growth is noticed at once; an end of CLIENT NO-EVICT, or of what has crept up by less than a step, here.
+        self.evict_clients(limit_bytes(&self.engine.config.load()));
         let commands = self.engine.statistics.count_since_start(Count::Commands);
         self.meters.sample(commands, Traffic::of(&self.workers), clock::monotonic_ms());
     }

@@ -29,6 +29,7 @@ use crate::resp::batch::Batch;
 use crate::resp::limits::{Limits, ProtocolError};
 use crate::resp::reply::Reply;
 use crate::server::blocked::BlockedClients;
+use crate::server::client_memory::limit_bytes;
 use crate::server::shared::Shared;
 use crate::session::Session;
 use crate::session::client::{Client, REDIRECT_BROKEN};
@@ -45,6 +46,8 @@ const THROTTLED_LOOK_MS: u64 = 1;
 pub enum Message {
     /// CLIENT KILL: closes the client, after its replies.
     Kill { client: u64 },
+    /// All clients together hold too much: closes this one at once.
+    Evict { client: u64 },
     /// A blocked client's command is answered: `reply` are encoded values.
     Unblock { client: u64, reply: Vec<u8> },
     /// A client's wait for keys has ended.
@@ -74,6 +77,8 @@ pub struct Worker {
     postponed: Vec<u64>,
     /// Those that publish faster than subscribers are served: they go on when the mailboxes are emptier.
     throttled: Vec<u64>,
+    /// `maxmemory-clients` in bytes, as it was when this worker last looked.
+    client_memory_max: u64,
     /// Scratch: the clients that a message goes to.
     receivers: Vec<u64>,
 }
@@ -91,6 +96,7 @@ impl Worker {
             ran: Vec::with_capacity(WINDOW),
             postponed: Vec::new(),
             throttled: Vec::new(),
+            client_memory_max: 0,
             receivers: Vec::new(),
         }
     }
@@ -245,6 +251,7 @@ impl Worker {
         if session.tracking.is_some() {
             session.track(&engine.tracking, None);
         }
+        self.shared.client_memory.forget(&session.client);
         self.connections.remove(&session.client.id);
         if let Some(waiter) = self.blocked.remove(session.client.id) {
             engine.blocked.cancel(&waiter);
@@ -411,6 +418,11 @@ impl Service for Worker {
                     peers.close(*key, false);
                 }
             }
+            Message::Evict { client } => {
+                if self.connections.get(&client).is_some_and(|key| peers.close(*key, true)) {
+                    self.executor.counters.add(Count::EvictedClients, 1);
+                }
+            }
             Message::Unblock { client, reply } => {
                 let Some(key) = self.connections.get(&client) else { return 0 };
                 if let Some((session, out)) = peers.get(*key) {
@@ -470,6 +482,19 @@ impl Service for Worker {
     fn after_poll(&mut self) {
         self.executor.unpark();
         self.executor.tick();
+        let limit = limit_bytes(&self.executor.view().config);
+        if limit != self.client_memory_max {
+            self.client_memory_max = limit;
+            self.shared.evict_clients(limit);
+        }
+    }
+
+    #[inline]
+    fn settled(&mut self, session: &Session) {
+        let total = self.shared.client_memory.account(&session.client);
+        if self.client_memory_max > 0 && total.is_some_and(|total| total > self.client_memory_max) {
+            self.shared.evict_clients(self.client_memory_max);
+        }
     }
 
     fn buffer_limits(&self, session: &Session) -> BufferLimits {

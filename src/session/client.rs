@@ -17,6 +17,10 @@ pub const TRACKS: u8 = 1;
 pub const BROADCASTS: u8 = 2;
 pub const REDIRECT_BROKEN: u8 = 4;
 
+/// Memory that one watched key, subscription or tracked prefix is taken to cost beyond its own bytes: a place in the client's list and
+/// one in the server's table. An estimate: counting would cost more than it tells.
+pub const NAME_BYTES: u64 = 128;
+
 /// What the user named this client.
 #[derive(Default, Debug, Clone)]
 pub struct Names {
@@ -55,6 +59,8 @@ pub struct Client {
     pub shard_channels: AtomicU32,
     /// `TRACKS`, `BROADCASTS`, `REDIRECT_BROKEN`.
     pub tracking: AtomicU8,
+    /// Memory of the prefixes that it tracks, in bytes.
+    pub prefix_bytes: AtomicU64,
     /// Whom it redirects invalidations to: 0 nobody, -1 while it does not track.
     pub redirect: AtomicI64,
     pub is_monitor: AtomicBool,
@@ -62,6 +68,8 @@ pub struct Client {
     pub is_blocked: AtomicBool,
     pub is_no_evict: AtomicBool,
     pub is_no_touch: AtomicBool,
+    /// What `server::client_memory` has in its sum for this client.
+    pub accounted_bytes: AtomicU64,
     pub traffic: Arc<ConnectionCounters>,
 }
 
@@ -98,12 +106,14 @@ impl Client {
             patterns: AtomicU32::new(0),
             shard_channels: AtomicU32::new(0),
             tracking: AtomicU8::new(0),
+            prefix_bytes: AtomicU64::new(0),
             redirect: AtomicI64::new(-1),
             is_monitor: AtomicBool::new(false),
             is_replica: AtomicBool::new(false),
             is_blocked: AtomicBool::new(false),
             is_no_evict: AtomicBool::new(false),
             is_no_touch: AtomicBool::new(false),
+            accounted_bytes: AtomicU64::new(0),
             traffic,
         }
     }
@@ -113,6 +123,19 @@ impl Client {
         let host = self.addr.rsplit_once(':').map_or("", |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']');
         self.is_unix || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    }
+
+    /// About how much memory the server holds for it: buffers, queued commands, and what it watches, hears and tracks.
+    pub fn memory_bytes(&self) -> u64 {
+        let traffic = &self.traffic;
+        let names = [&self.watching, &self.channels, &self.patterns, &self.shard_channels];
+        let names: u64 = names.iter().map(|count| u64::from(count.load(Relaxed))).sum();
+        size_of::<Client>() as u64
+            + traffic.query_capacity.load(Relaxed)
+            + traffic.reply_capacity.load(Relaxed)
+            + self.queued_bytes.load(Relaxed)
+            + self.prefix_bytes.load(Relaxed)
+            + names * NAME_BYTES
     }
 
     /// Is it subscribed to anything?

@@ -15,7 +15,7 @@ use crate::base::ids::DbIndex;
 use crate::keyspace::watch::{WatchFlag, Watched};
 use crate::pubsub::tracking::{Table, Tracker};
 use crate::pubsub::{Kind, Registry, Subscriptions};
-use crate::session::client::{BROADCASTS, Client, TRACKS};
+use crate::session::client::{BROADCASTS, Client, NAME_BYTES, TRACKS};
 
 /// CLIENT REPLY.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -173,6 +173,9 @@ impl Session {
         let redirect = tracker.as_ref().map_or(-1, |tracker| tracker.redirect.map_or(0, |(id, _)| id as i64));
         self.client.tracking.store(flags, Relaxed);
         self.client.redirect.store(redirect, Relaxed);
+        let prefixes = tracker.iter().flat_map(|tracker| &tracker.prefixes);
+        let prefix_bytes = prefixes.map(|prefix| prefix.len() as u64 + NAME_BYTES).sum();
+        self.client.prefix_bytes.store(prefix_bytes, Relaxed);
         match &tracker {
             Some(tracker) => table.enable(tracker.clone()),
             None => table.disable(self.client.id),

@@ -148,7 +148,7 @@ fn write_client(out: &mut String, client: &Client, now: UnixMs) {
         query_room.saturating_sub(query),
         pending - beyond,
         beyond.div_ceil(STATIC_REPLY_BYTES),
-        query_room + reply_room + multi + size_of::<Client>() as u64,
+        client.memory_bytes(),
         String::from_utf8_lossy(&names.user),
         client.redirect.load(Relaxed),
         if client.resp3.load(Relaxed) { 3 } else { 2 },

@@ -115,6 +115,10 @@ impl<'a> Fields<'a> {
         for _ in 0..count {
             let pair = self.pick(rng).expect("there are fields");
             write_pair(reply, pair, with_values);
+            // A client names the count, so it must not name how much memory this takes.
+            if reply.is_beyond_limit() {
+                break;
+            }
         }
     }
 

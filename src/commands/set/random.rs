@@ -152,6 +152,10 @@ fn show_repeated(reply: &mut Reply, rng: &mut Rng, set: &Set, count: usize) {
     for _ in 0..count {
         let position = set.pick(rng).expect("a set in the keyspace is not empty");
         write_member(reply, items.as_ref().map_or_else(|| set.get(position), |items| items[position]));
+        // A client names the count, so it must not name how much memory this takes.
+        if reply.is_beyond_limit() {
+            break;
+        }
     }
 }
 

@@ -94,6 +94,10 @@ fn show_repeated(reply: &mut Reply, rng: &mut Rng, set: &SortedSet, count: usize
     let list = by_rank(set);
     for _ in 0..count {
         write(reply, set, list.as_deref(), rng.below(set.len() as u64) as usize, shape);
+        // A client names the count, so it must not name how much memory this takes.
+        if reply.is_beyond_limit() {
+            break;
+        }
     }
 }
 

@@ -123,12 +123,6 @@ pub(super) static ROWS: &[Row] = &[
         "There is one user, the default one.",
     ),
     Row::accepted("acllog-max-len", LONG, "128", "There is no ACL log."),
-    Row::accepted(
-        "maxmemory-clients",
-        Kind::MemoryOrPercent,
-        "0",
-        "Clients are bounded one by one, by the output and query buffer limits.",
-    ),
     Row::accepted("busy-reply-threshold", LONG, "5000", "There are no scripts yet.")
         .aliases(&["lua-time-limit"]),
     // Memory.

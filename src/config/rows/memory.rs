@@ -21,6 +21,13 @@ pub(super) static ROWS: &[Row] = &[
         "What to drop at the limit.",
     ),
     Row::live(
+        "maxmemory-clients",
+        Kind::MemoryOrPercent,
+        "0",
+        field!(maxmemory_clients),
+        "Limit of what the connections of all clients hold, beyond which the largest are closed; 0 is none.",
+    ),
+    Row::live(
         "maxmemory-samples",
         Kind::Int { min: 1, max: INT_MAX },
         "5",

@@ -63,8 +63,7 @@ fn write_clients(lines: &mut Lines, moment: &Moment<'_>) {
     use std::sync::atomic::Ordering::Relaxed;
     let (mut replicas, mut normal) = (0, 0);
     for client in moment.shared.engine.roster.list() {
-        let held = client.traffic.query_capacity.load(Relaxed) + client.traffic.reply_capacity.load(Relaxed);
-        *(if client.is_replica.load(Relaxed) { &mut replicas } else { &mut normal }) += held;
+        *(if client.is_replica.load(Relaxed) { &mut replicas } else { &mut normal }) += client.memory_bytes();
     }
     lines.field("mem_clients_slaves", replicas);
     lines.field("mem_clients_normal", normal);

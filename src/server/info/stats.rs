@@ -1,7 +1,6 @@
 //! `# Stats`: what has been counted since the start, or since CONFIG RESETSTAT.
 //!
-//! Called by INFO. Always: sums over all workers; what does not exist here (defragmentation, evicted clients)
-//! shows as 0.
+//! Called by INFO. Always: sums over all workers; what does not exist here (defragmentation) shows as 0.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -34,7 +33,7 @@ pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
     lines.field("expired_stale_perc", "0.00");
     lines.fields(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"], 0);
     lines.field("evicted_keys", totals.get(Count::Evicted));
-    lines.field("evicted_clients", 0);
+    lines.field("evicted_clients", totals.get(Count::EvictedClients));
     lines.fields(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"], 0);
     lines.field("keyspace_hits", totals.get(Count::Hits));
     lines.field("keyspace_misses", totals.get(Count::Misses));
