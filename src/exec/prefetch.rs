@@ -14,7 +14,7 @@
 use crate::base::hash::hash_key;
 use crate::base::ids::DbIndex;
 use crate::commands::spec::Args;
-use crate::commands::spec::table::table;
+use crate::commands::spec::table::{Command, table};
 use crate::exec::executor::{Executor, Resolved};
 
 /// Commands that are looked up ahead. More would push the first ones out of the cache again.
@@ -32,8 +32,15 @@ impl Executor {
     ) {
         resolved.clear();
         let db = self.view.keyspace.db(db);
+        let mut last: Option<(&[u8], Option<&'static Command>)> = None;
         for args in requests {
-            let command = table().lookup(args.get(0));
+            let name = args.get(0);
+            let command = match last {
+                // The same bytes as before: a pipeline seldom changes its mind.
+                Some((known, command)) if known == name => command,
+                Some(_) | None => table().lookup(name),
+            };
+            last = Some((name, command));
             let key = match command.map(|command| &command.plain) {
                 Some(Some(plain)) => args.opt(plain.key),
                 Some(None) | None => None,

@@ -61,6 +61,7 @@ impl<'a> Args<'a> {
     }
 
     /// The word at `index`, or `None` behind the last one: for optional arguments.
+    #[inline]
     pub fn opt(&self, index: usize) -> Option<&'a [u8]> {
         (index < self.len()).then(|| self.get(index))
     }
