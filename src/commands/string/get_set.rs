@@ -2,11 +2,12 @@
 //!
 //! Called through their rows. GET and SET without options are what a server does all day: they allocate nothing.
 //! Always: an expiry goes into the stream as `SET key value PXAT ms`, without conditions; a SET without one goes as it
-//! came, conditions included, but for GET.
+//! came, conditions included, but for GET and IFEQ, which not every replica knows.
 
 use crate::base::ids::UnixMs;
 use crate::commands::spec::{Args, Ctx, Effect, Failure, Flags, Group, Keys, Row, Run, flags};
 use crate::commands::string::options::{Condition, Of, Options, Ttl, Unit, deadline};
+use crate::keyspace::lazy_free::Why;
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::Slot;
 use crate::resp::reply::Reply;
@@ -30,6 +31,16 @@ pub const ROWS: &[Row] = &[
         key_notes: "read only with the option GET",
         summary: "Sets the string value of a key, whatever it held. Conditions, an expiry and the old value as options.",
         run: Run::Keyed(set),
+        ..STRING
+    },
+    Row {
+        name: "delifeq",
+        arity: 3,
+        flags: flags(&[Flags::WRITE, Flags::FAST]),
+        access: &["RM", "delete"],
+        since: "9.0.0",
+        summary: "Deletes a key if its string value is the given one.",
+        run: Run::Keyed(delifeq),
         ..STRING
     },
     Row {
@@ -126,6 +137,7 @@ fn set_with_options(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
         Condition::Always => true,
         Condition::IfMissing => !is_there,
         Condition::IfPresent => is_there,
+        Condition::IfEqual { at } => holds(ctx, key, ctx.args.get(at))?,
     };
     if is_set {
         let value = Str::encode(value);
@@ -141,9 +153,34 @@ fn set_with_options(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     Ok(match (is_set, deadline) {
         (false, _) => Effect::None,
         (true, Some(deadline)) => set_until(key, value, deadline),
+        (true, None) if matches!(options.condition, Condition::IfEqual { .. }) => {
+            let words: [&[u8]; 4] = [b"SET", key, value, b"KEEPTTL"];
+            Effect::rewritten(if options.ttl == Ttl::Keep { &words } else { &words[..3] })
+        }
         (true, None) if options.get => without_get(&ctx.args),
         (true, None) => Effect::Verbatim,
     })
+}
+
+/// Does `key` hold exactly `expected`?
+fn holds(ctx: &mut Ctx<'_, '_>, key: &[u8], expected: &[u8]) -> Result<bool, Failure> {
+    let Some(entry) = ctx.space.peek(key) else { return Ok(false) };
+    Ok(match entry.as_str().ok_or(Failure::WRONG_TYPE)? {
+        Str::Bytes(bytes) => bytes == expected,
+        Str::Int(number) => itoa::Buffer::new().format(number).as_bytes() == expected,
+    })
+}
+
+/// Deletes the key if it holds what the client believes: how a lock is given back.
+fn delifeq(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
+    let key = ctx.args.get(1);
+    let is_gone = holds(ctx, key, ctx.args.get(2))? && ctx.space.delete_for(key, Why::Deleted);
+    ctx.reply.int(i64::from(is_gone));
+    if !is_gone {
+        return Ok(Effect::None);
+    }
+    ctx.space.notify(Classes::GENERIC, "del", key);
+    Ok(Effect::rewritten(&[b"DEL", key]))
 }
 
 fn notify_set(ctx: &mut Ctx<'_, '_>, key: &[u8], deadline: Option<UnixMs>) {
@@ -245,6 +282,24 @@ mod tests {
         h.check("set missing 3 get xx", "$-1", "");
         h.check("set k get get px 5", "$1 3", &format!("SET k get PXAT {}", NOW + 5));
         h.check("set get get get", "$-1", "set get get");
+    }
+
+    #[test]
+    fn a_value_is_replaced_or_deleted_only_if_it_is_the_expected_one() {
+        let mut h = Harness::new();
+        h.check("set k v ifeq a", "$-1", "");
+        h.run("set k a");
+        h.check("set k b ifeq b", "$-1", "");
+        h.check("set k 10 ifeq a", "+OK", "SET k 10");
+        h.check("set k 11 ifeq 010 get", "$2 10", "");
+        h.check("set k 11 get ifeq 10 ex 5", "$2 10", &format!("SET k 11 PXAT {}", NOW + 5000));
+        h.check("set k 12 ifeq 11 keepttl", "+OK", "SET k 12 KEEPTTL");
+        h.check("delifeq k 11", ":0", "");
+        h.check("delifeq k 12", ":1", "DEL k");
+        h.check("delifeq k 12", ":0", "");
+        h.run("lpush l a");
+        h.reads("set l v ifeq a", "-WRONGTYPE Operation against a key holding the wrong kind of value");
+        h.reads("delifeq l a", "-WRONGTYPE Operation against a key holding the wrong kind of value");
     }
 
     #[test]

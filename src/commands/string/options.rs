@@ -1,7 +1,7 @@
 //! The options that SET and GETEX share, and expiry times as clients write them.
 //!
 //! ```text
-//!  SET   key value [NX | XX] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]
+//!  SET   key value [NX | XX | IFEQ comparison] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]
 //!  GETEX key                       [EX s | PX ms | EXAT s | PXAT ms | PERSIST]
 //! ```
 //!
@@ -19,6 +19,10 @@ pub enum Condition {
     IfMissing,
     /// XX
     IfPresent,
+    /// IFEQ, as in Valkey: the value is the argument at `at`.
+    IfEqual {
+        at: usize,
+    },
 }
 
 /// How an expiry time is given.
@@ -88,6 +92,12 @@ impl Options {
                     return Err(Failure::SYNTAX);
                 }
                 options.ttl = Ttl::New { unit, at: index };
+            } else if of == Of::Set && args.is(index, "ifeq") {
+                index += 1;
+                if index == args.len() || options.condition != Condition::Always {
+                    return Err(Failure::SYNTAX);
+                }
+                options.condition = Condition::IfEqual { at: index };
             } else {
                 match of {
                     Of::Set => options.set_word(args.get(index))?,
@@ -100,9 +110,13 @@ impl Options {
     }
 
     fn set_word(&mut self, word: &[u8]) -> Result<(), Failure> {
-        if word.eq_ignore_ascii_case(b"nx") && self.condition != Condition::IfPresent {
+        if word.eq_ignore_ascii_case(b"nx")
+            && matches!(self.condition, Condition::Always | Condition::IfMissing)
+        {
             self.condition = Condition::IfMissing;
-        } else if word.eq_ignore_ascii_case(b"xx") && self.condition != Condition::IfMissing {
+        } else if word.eq_ignore_ascii_case(b"xx")
+            && matches!(self.condition, Condition::Always | Condition::IfPresent)
+        {
             self.condition = Condition::IfPresent;
         } else if word.eq_ignore_ascii_case(b"get") {
             self.get = true;
@@ -183,6 +197,7 @@ mod tests {
             (Of::Set, "nx NX get", "IfMissing true Default"),
             (Of::Set, "XX keepttl KeepTTL", "IfPresent false Keep"),
             (Of::Set, "ex 10 get", "Always true New { unit: Seconds, at: 1 }"),
+            (Of::Set, "IfEq nx get", "IfEqual { at: 1 } true Default"),
             (Of::Set, "ex ex", "Always false New { unit: Seconds, at: 1 }"),
             (Of::Set, "px 1 PX 2", "Always false New { unit: Milliseconds, at: 3 }"),
             (Of::GetEx, "persist persist", "Always false Persist"),
@@ -194,6 +209,11 @@ mod tests {
         let wrong = [
             (Of::Set, "nx xx"),
             (Of::Set, "xx nx"),
+            (Of::Set, "ifeq"),
+            (Of::Set, "ifeq a nx"),
+            (Of::Set, "xx ifeq a"),
+            (Of::Set, "ifeq a ifeq a"),
+            (Of::GetEx, "ifeq a"),
             (Of::Set, "ex"),
             (Of::Set, "ex 1 px 1"),
             (Of::Set, "ex 1 exat 1"),

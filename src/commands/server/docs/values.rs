@@ -20,6 +20,7 @@ pub(super) const SYNTAX: &[(&str, &str)] = &[
     ),
     ("decr", "key:k#0"),
     ("decrby", "key:k#0 decrement:i"),
+    ("delifeq", "key:k#0 value"),
     (
         "geoadd",
         "key:k#0 condition:o@6.2.0?(nx:t='NX' xx:t='XX') change:t='CH'@6.2.0? data:b*(longitude:d latitude:d member)",
