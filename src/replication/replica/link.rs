@@ -1,7 +1,7 @@
 //! The link: the thread that follows one primary until it is told not to.
 //!
 //! ```text
-//!            +------------------------- a second later -----------------------------+
+//!            +---------------------- a second later, or more ---------------------------+
 //!            v                                                                      |
 //!   Connect -> Connecting -> Handshake --+CONTINUE----------> Connected --lost--+   | any failure
 //!            ^                    \--+FULLRESYNC-> Transfer ----^               |   |
@@ -35,6 +35,9 @@ use crate::replication::state::Replication;
 
 /// Between two attempts to connect, as Redis' cron.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The longest wait between two attempts after snapshots that could not be loaded: each costs the primary a walk over its
+/// data set, and the next one will hardly be better.
+const RETRY_REFUSED_MAX: Duration = Duration::from_secs(60);
 /// Between two acknowledgements.
 const ACK_EVERY: Duration = Duration::from_secs(1);
 
@@ -43,6 +46,8 @@ const ACK_EVERY: Duration = Duration::from_secs(1);
 enum Again {
     AtOnce,
     Later,
+    /// A snapshot was of no use: later each time.
+    BackOff,
     Never,
 }
 
@@ -52,6 +57,8 @@ pub struct Link {
     status: Arc<LinkStatus>,
     replication: Arc<Replication>,
     applier: Applier,
+    /// Snapshots in a row that could not be loaded.
+    refused: u32,
     /// The primary understands acknowledgements.
     has_acks: bool,
 }
@@ -63,7 +70,7 @@ impl Link {
         replication: Arc<Replication>,
         applier: Applier,
     ) -> Link {
-        Link { control, status, replication, applier, has_acks: true }
+        Link { control, status, replication, applier, refused: 0, has_acks: true }
     }
 
     /// Until nobody wants it any more.
@@ -74,7 +81,13 @@ impl Link {
             self.applier.executor.park();
             match self.attempt(&mut poll) {
                 Again::AtOnce => {}
-                Again::Later => self.pause(&mut poll),
+                Again::Later => self.pause(&mut poll, RETRY_AFTER),
+                Again::BackOff => {
+                    let wait = wait_after(self.refused);
+                    self.refused += 1;
+                    log::warn!("The next attempt to synchronize follows in {} seconds.", wait.as_secs());
+                    self.pause(&mut poll, wait);
+                }
                 Again::Never => break,
             }
             self.set_state(LinkState::Connect);
@@ -93,8 +106,8 @@ impl Link {
         self.status.set_state(state, UnixMs(clock::now_ms()));
     }
 
-    fn pause(&self, poll: &mut Poll) {
-        let until = Instant::now() + RETRY_AFTER;
+    fn pause(&self, poll: &mut Poll, wait: Duration) {
+        let until = Instant::now() + wait;
         while Instant::now() < until {
             match wire::wait(poll, &self.control, until) {
                 // A cut of nothing.
@@ -127,7 +140,10 @@ impl Link {
         log::info!("MASTER <-> REPLICA sync started");
         self.introduce_peer(&wire);
         match self.synchronize(&mut wire) {
-            Ok(true) => self.follow(&mut wire),
+            Ok(true) => {
+                self.refused = 0;
+                self.follow(&mut wire)
+            }
             Ok(false) => Again::Never,
             Err(again) => again,
         }
@@ -324,6 +340,11 @@ impl Link {
     }
 }
 
+/// How long to wait after `refused` earlier snapshots in a row that could not be loaded: 1, 2, 4 seconds and so on.
+fn wait_after(refused: u32) -> Duration {
+    (RETRY_AFTER * 2u32.saturating_pow(refused.min(6))).min(RETRY_REFUSED_MAX)
+}
+
 /// Why a stream ended.
 enum Ended {
     Unwanted,
@@ -384,8 +405,21 @@ fn report_sync_error(error: &SyncError) -> Again {
             log::error!(
                 "Failed trying to load the MASTER synchronization DB from socket: {error}. The present data are kept."
             );
+            return Again::BackOff;
         }
         SyncError::BadEnd(reason) => log::error!("{reason}. The present data are kept."),
     }
     Again::Later
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wait_after;
+
+    #[test]
+    fn snapshots_that_cannot_be_loaded_are_asked_for_less_and_less_often() {
+        let waits: Vec<u64> = (0..9).map(|refused| wait_after(refused).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(wait_after(u32::MAX).as_secs(), 60);
+    }
 }
