@@ -15,11 +15,12 @@ use crate::commands::server::debug_protocol::protocol;
 use crate::commands::spec::help::help;
 use crate::commands::spec::{Args, Control, Failure, Flags, Group, Row, Run, flags};
 use crate::config::units;
+use crate::each_collection;
 use crate::keyspace::db::Db;
 use crate::keyspace::digest::{of_keyspace, of_value};
 use crate::keyspace::entry::Entry;
-use crate::types::Str;
 use crate::types::list::limits;
+use crate::types::{Collection, Str};
 
 pub const ROWS: &[Row] = &[Row {
     name: "debug",
@@ -136,7 +137,9 @@ fn serialized_len(entry: &Entry) -> usize {
     match entry.as_str() {
         Some(Str::Int(number)) => write_integer(&mut bytes, number),
         Some(Str::Bytes(value)) => write_string(&mut bytes, value, None),
-        None => {}
+        None => each_collection!(entry.value(),
+            _string => (),
+            collection => collection.encode(&mut bytes, None)),
     }
     bytes.len()
 }
