@@ -375,10 +375,6 @@ impl Host for TestHost {
         "# Server\r\n".into()
     }
 
-    fn is_loading(&self) -> bool {
-        false
-    }
-
     fn stand_still(&self, work: &mut dyn FnMut()) {
         work();
     }

@@ -67,8 +67,6 @@ pub struct Engine {
     is_replica: AtomicBool,
     /// Is the link to our primary down (with MASTERDOWN for clients if so configured)? Written by the link, with a bump.
     is_link_down: AtomicBool,
-    /// Is a data set being loaded in place? Written by the loader, with a bump.
-    is_loading: AtomicBool,
     /// Is the server stopping? Set once, while the world stands still, with a bump; workers then run nothing more.
     is_stopping: AtomicBool,
     /// Did the last save fail, with stop-writes-on-bgsave-error set? Written by cron, with a bump.
@@ -107,7 +105,6 @@ impl Engine {
             generation: AtomicU64::new(1),
             is_replica: AtomicBool::new(false),
             is_link_down: AtomicBool::new(false),
-            is_loading: AtomicBool::new(false),
             is_disk_failing: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
             good_replicas: AtomicU32::new(0),
@@ -199,15 +196,6 @@ impl Engine {
         self.bump();
     }
 
-    pub fn is_loading(&self) -> bool {
-        self.is_loading.load(Ordering::Relaxed)
-    }
-
-    pub fn set_loading(&self, is_loading: bool) {
-        self.is_loading.store(is_loading, Ordering::Relaxed);
-        self.bump();
-    }
-
     /// No command of a client runs from now on. Only while the world stands still.
     pub fn set_stopping(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
@@ -237,7 +225,6 @@ impl Engine {
             stamp: self.stamp(),
             is_replica: self.is_replica(),
             is_link_down: self.is_link_down.load(Ordering::Relaxed),
-            is_loading: self.is_loading(),
             is_disk_failing: self.is_disk_failing.load(Ordering::Relaxed),
             is_stopping: self.is_stopping.load(Ordering::Relaxed),
             pause: *lock(&self.pause),
@@ -269,7 +256,6 @@ pub struct View {
     pub notify: Classes,
     pub is_replica: bool,
     pub is_link_down: bool,
-    pub is_loading: bool,
     pub is_disk_failing: bool,
     pub is_stopping: bool,
     pub pause: Option<Pause>,
@@ -282,10 +268,9 @@ impl View {
         self.pause.is_some_and(|pause| pause.is_on(now))
     }
 
-    /// Does every request pass without a look at gates that depend on role, link, loading or memory?
+    /// Does every request pass without a look at gates that depend on role, link or memory?
     pub fn is_open(&self) -> bool {
         !self.is_replica
-            && !self.is_loading
             && !self.is_disk_failing
             && self.config.min_replicas_to_write == 0
             && self.config.maxmemory == 0

@@ -88,7 +88,6 @@ impl Executor {
     pub(super) fn make_room(&mut self) -> Room {
         let view = &self.view;
         let is_exempt = (view.is_replica && view.config.replica_ignore_maxmemory)
-            || view.is_loading
             || view.is_stopping
             || view.is_paused(self.now);
         if is_exempt || !is_over(view) {

@@ -132,9 +132,5 @@ pub(super) fn role(
             "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
         ));
     }
-    let loads = flags.has(Flags::LOADING) && !of_queue(|flags| !flags.has(Flags::LOADING));
-    if view.is_loading && !loads {
-        return Err(Failure::text("LOADING Redis is loading the dataset in memory"));
-    }
     Ok(())
 }

@@ -167,10 +167,6 @@ impl Host for ServerHost {
         info::text(&self.shared, sections, now)
     }
 
-    fn is_loading(&self) -> bool {
-        self.shared.engine.is_loading()
-    }
-
     fn stand_still(&self, work: &mut dyn FnMut()) {
         self.shared.engine.barrier.stop(None, work);
     }

@@ -316,7 +316,7 @@ impl Shared {
 
     fn save_before_the_end(&self, wish: Shutdown) -> Result<(), SaveError> {
         let by_itself = !self.engine.config.load().save.is_empty();
-        if !wish.saves.unwrap_or(by_itself) || self.engine.is_loading() {
+        if !wish.saves.unwrap_or(by_itself) {
             return Ok(());
         }
         log::info!("Saving the final RDB snapshot before exiting.");

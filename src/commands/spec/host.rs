@@ -101,8 +101,6 @@ pub trait Host: Send + Sync {
     fn reset_statistics(&self);
     /// The text of INFO for the sections that were asked for by name; the default ones if `sections` is empty.
     fn info(&self, sections: &[&[u8]], now: UnixMs) -> String;
-    /// Is a data set being loaded?
-    fn is_loading(&self) -> bool;
     /// Runs `work` while no thread is inside a command. Only from an administrative command, whose thread counts as parked.
     fn stand_still(&self, work: &mut dyn FnMut());
     /// DEBUG SET-ACTIVE-EXPIRE.

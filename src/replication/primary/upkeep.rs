@@ -147,7 +147,7 @@ impl Upkeep {
             replication.prepare_backlog();
         }
         // What is being loaded in place is nobody's data set yet.
-        if !is_due(&waiting, &config, now) || replication.engine().is_loading() {
+        if !is_due(&waiting, &config, now) {
             return;
         }
         let options = WalkOptions {

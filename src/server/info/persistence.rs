@@ -1,12 +1,15 @@
 //! `# Persistence`: what is being loaded, and when the data set was saved last.
 //!
-//! Called by INFO. Always: no child process ever exists here, so copy-on-write figures are 0; the append-only file is off.
+//! Called by INFO. Always: no child process ever exists here, so copy-on-write figures are 0; a data set is loaded beside
+//! the old one, so nobody ever meets a server that is loading; the append-only file is off.
 
 use crate::server::info::{Lines, Moment};
 
 pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
-    lines.field("loading", u8::from(moment.shared.engine.is_loading()));
-    lines.fields(&["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"], 0);
+    lines.fields(
+        &["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"],
+        0,
+    );
     lines.field("current_fork_perc", "0.00");
     lines.fields(&["current_save_keys_processed", "current_save_keys_total"], 0);
     write_rdb(lines, moment);
