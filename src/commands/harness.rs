@@ -19,6 +19,7 @@ use crate::commands::spec::table::{Command, CommandId, table};
 use crate::commands::spec::{Answer, Args, Blocking, Control, Ctx, Effect, Failure, Host, Next, Run, keys};
 use crate::config::{Asker, Config, Live, Origin};
 use crate::keyspace::db::Keyspace;
+use crate::keyspace::entry::Stamp;
 use crate::keyspace::lazy_free::{Lazy, LazyFree};
 use crate::keyspace::notify::{Classes, Event};
 use crate::keyspace::ready::Waiting;
@@ -357,6 +358,10 @@ impl Host for TestHost {
 
     fn pause(&self, _pause: Option<Pause>) {}
 
+    fn stamp(&self) -> Stamp {
+        0
+    }
+
     fn replace_keyspace(&self, keyspace: Keyspace) {
         *self.keyspace.lock().expect("no test panics while holding it") = Arc::new(keyspace);
     }
@@ -440,6 +445,8 @@ impl Host for TestHost {
     fn bgsave(&self, schedule: bool, _now: UnixMs) -> Result<Saving, Failure> {
         Ok(if schedule { Saving::Scheduled } else { Saving::Started })
     }
+
+    fn abandon_save(&self) {}
 
     fn last_save(&self) -> UnixMs {
         UnixMs(1_700_000_000_999)

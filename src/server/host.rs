@@ -15,6 +15,7 @@ use crate::commands::spec::{Answer, Failure, Host};
 use crate::config::{Asker, Config, Live, SetError};
 use crate::exec::transaction;
 use crate::keyspace::db::Keyspace;
+use crate::keyspace::entry::Stamp;
 use crate::keyspace::watch::WatchTable;
 use crate::net::admission::Admission;
 use crate::persist::rdb::{BgSave, Refusal, ReloadError, reload};
@@ -137,6 +138,10 @@ impl Host for ServerHost {
     fn pause(&self, pause: Option<Pause>) {
         self.shared.engine.pause(pause, UnixMs(clock::now_ms()));
         self.shared.wake_workers();
+    }
+
+    fn stamp(&self) -> Stamp {
+        self.shared.engine.stamp()
     }
 
     fn replace_keyspace(&self, keyspace: Keyspace) {
@@ -298,6 +303,10 @@ impl Host for ServerHost {
             Err(refusal @ Refusal::InProgress) => Err(Failure::new(format!("ERR {refusal}"))),
             Err(Refusal::Failed(_)) => Err(Failure::text("ERR")),
         }
+    }
+
+    fn abandon_save(&self) {
+        self.shared.saver().cancel();
     }
 
     fn last_save(&self) -> UnixMs {

@@ -62,6 +62,8 @@ fn flushdb(ctx: &mut Ctx<'_, '_>, control: &mut Control<'_>) -> Result<Effect, F
 
 fn flushall(ctx: &mut Ctx<'_, '_>, control: &mut Control<'_>) -> Result<Effect, Failure> {
     check_mode(ctx)?;
+    // Nobody wants a file of what is about to go.
+    control.host.abandon_save();
     replace(ctx, control, |old| old.with_empty(|_| true));
     ctx.reply.ok();
     Ok(Effect::Verbatim)

@@ -19,6 +19,7 @@ use crate::each_collection;
 use crate::keyspace::db::Db;
 use crate::keyspace::digest::{of_keyspace, of_value};
 use crate::keyspace::entry::Entry;
+use crate::keyspace::space::access_clock;
 use crate::types::list::limits;
 use crate::types::{Collection, Str};
 
@@ -35,6 +36,11 @@ pub const ROWS: &[Row] = &[Row {
 
 /// DEBUG SLEEP sleeps no longer than this: a slip of the finger must not stop a server for good.
 const SLEEP_SECONDS_MAX: f64 = 86_400.0;
+
+/// DEBUG POPULATE makes no longer values, as no string can be longer.
+const VALUE_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+const NOT_POSITIVE: Failure = Failure::text("ERR value is out of range, must be positive");
 
 const NOT_ALLOWED: Failure = Failure::text(
     "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
@@ -54,6 +60,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("help", 2..=2, debug_help),
     ("log", 3..=3, log_message),
     ("object", 3..=3, object),
+    ("populate", 3..=5, populate),
     ("protocol", 3..=3, protocol),
     ("quicklist-packed-threshold", 3..=3, packed_threshold),
     ("reload", 2..=usize::MAX, reload),
@@ -129,6 +136,34 @@ fn object(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
 /// Seconds since the last access; the clock has 24 bits and wraps.
 fn idle_seconds(entry: &Entry, now_seconds: i64) -> u32 {
     (now_seconds as u32).wrapping_sub(entry.clock()) & 0x00ff_ffff
+}
+
+/// Creates keys, here only: neither replicas nor the count of changes hear of them.
+fn populate(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    let number = |at: usize| args.int(at).ok().and_then(|number| u64::try_from(number).ok());
+    let count = number(2).ok_or(NOT_POSITIVE)?;
+    let size = if args.len() > 4 { Some(number(4).ok_or(NOT_POSITIVE)?) } else { None };
+    let size = size.map(|size| size.min(VALUE_BYTES_MAX) as usize);
+    let prefix = if args.len() > 3 { args.get(3) } else { b"key" };
+    let (host, index, clock) = (control.host, control.session.db, access_clock(control.now));
+    host.stand_still(&mut || {
+        let (keyspace, stamp) = (host.keyspace(), host.stamp());
+        let db = keyspace.db(index);
+        for number in 0..count {
+            let key = [prefix, format!(":{number}").as_bytes()].concat();
+            let hash = hash_key(&key);
+            let mut guard = db.lock(db.shard_of(hash));
+            if guard.find(hash, &key).is_some() {
+                continue;
+            }
+            let mut value = format!("value:{number}").into_bytes();
+            value.resize(size.unwrap_or(value.len()), 0);
+            guard.insert(hash, Entry::string(&key, Str::Bytes(&value), None, stamp, clock));
+            host.watches().touch(index, &key, true);
+        }
+    });
+    control.reply.ok();
+    Ok(())
 }
 
 /// Bytes of the value in an RDB file without compression.
@@ -239,6 +274,9 @@ fn debug_help(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure
             "    Write <message> to the log.",
             "OBJECT <key>",
             "    Show how the value of <key> is stored.",
+            "POPULATE <count> [<prefix>] [<size>]",
+            "    Create <count> string keys named <prefix>:<num>, of <size> bytes; without telling replicas. The prefix is",
+            "    'key' if none is given.",
             "PROTOCOL <type>",
             "    Answer with a sample of: string, integer, double, bignum, null, array, set, map, attrib, push,",
             "    verbatim, true, false.",
@@ -257,4 +295,22 @@ fn debug_help(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure
         ],
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::harness::Harness;
+    use crate::config::Permission;
+
+    #[test]
+    fn populate_makes_the_keys_that_are_missing_and_tells_no_replica() {
+        let mut server = Harness::new();
+        server.configure(|config| config.enable_debug_command = Permission::Yes);
+        server.check("SET p:1 mine", "+OK", "SET p:1 mine");
+        server.reads("DEBUG POPULATE 3 p 9", "+OK");
+        server.reads("DBSIZE", ":3");
+        server.reads("STRLEN p:1", ":4");
+        server.reads("STRLEN p:2", ":9");
+        server.reads("DEBUG POPULATE -1", "-ERR value is out of range, must be positive");
+    }
 }

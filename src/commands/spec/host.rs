@@ -12,6 +12,7 @@ use crate::commands::spec::table::CommandId;
 use crate::commands::spec::{Answer, Failure};
 use crate::config::{Asker, Live};
 use crate::keyspace::db::Keyspace;
+use crate::keyspace::entry::Stamp;
 use crate::keyspace::watch::WatchTable;
 use crate::pubsub::{Registry, tracking};
 use crate::resp::reply::Reply;
@@ -77,6 +78,8 @@ pub struct Pause {
 pub trait Host: Send + Sync {
     fn config(&self) -> &Live;
     fn keyspace(&self) -> Arc<Keyspace>;
+    /// With what entries are stamped that are new since the last cut. Only while the world stands still.
+    fn stamp(&self) -> Stamp;
     fn watches(&self) -> &WatchTable;
     fn roster(&self) -> &Roster;
     /// The last slow commands.
@@ -145,6 +148,8 @@ pub trait Host: Send + Sync {
     fn save(&self, now: UnixMs) -> Result<(), Failure>;
     /// BGSAVE; `schedule` if it may start later.
     fn bgsave(&self, schedule: bool, now: UnixMs) -> Result<Saving, Failure>;
+    /// Gives up a background save that is under way.
+    fn abandon_save(&self);
     /// When the data set was saved last.
     fn last_save(&self) -> UnixMs;
 }
