@@ -62,6 +62,7 @@ impl Bench {
             watches: &self.watches,
             waiting: &waiting,
             tracked: &tracked,
+            own_deadlines: None,
             lazy_free: &lazy_free,
             lazy: Lazy::default(),
             notify: Classes::default(),

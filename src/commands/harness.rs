@@ -171,6 +171,7 @@ impl Harness {
             tracked: &self.host.tracking.tracked,
             lazy_free: &self.host.lazy_free,
             lazy: Lazy::default(),
+            own_deadlines: None,
             notify: self.notify,
             expiry: self.expiry,
         };

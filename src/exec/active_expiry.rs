@@ -4,7 +4,8 @@
 //!  every shard's lower bound of deadlines (one word each)  --due?-->  look through that shard  -->  delete, commit
 //! ```
 //!
-//! Run by the cron thread on a primary, a slice of time per round; on a replica the primary's DELs do this.
+//! Run by the cron thread on a primary, a slice of time per round; on a replica the primary's DELs do this, but for the keys
+//! that clients of a writable replica have given a deadline.
 //! Always: a key is judged and deleted under its shard's lock, and the DEL is committed before the lock is released, so
 //! that a later write of the same key comes later in the stream as well.
 
@@ -44,18 +45,35 @@ impl ActiveExpiry {
         let is_off =
             self.executor.engine().expiry_off_until.load(std::sync::atomic::Ordering::Relaxed) > now.0;
         // What is saved at the end is the end: a later DEL would leave replicas ahead of it.
-        let result = if self.executor.view().is_replica
-            || self.executor.view().is_stopping
-            || self.executor.view().is_paused(now)
-            || is_off
-        {
-            Round::Complete
-        } else {
-            self.walk(Instant::now() + budget)
+        let view = self.executor.view();
+        let rests = view.is_stopping || view.is_paused(now) || is_off;
+        let result = match (rests, view.is_replica) {
+            (true, _) => Round::Complete,
+            (false, true) => self.expire_own(Instant::now() + budget),
+            (false, false) => {
+                // Every deadline is ours.
+                self.executor.engine().own_deadlines.clear();
+                self.walk(Instant::now() + budget)
+            }
         };
         self.executor.evict_by_clock();
         self.executor.park();
         result
+    }
+
+    /// Deletes what a replica's own clients have set to expire. No DEL goes anywhere: the stream is the primary's.
+    fn expire_own(&mut self, until: Instant) -> Round {
+        while let Some((db, key)) = self.executor.engine().own_deadlines.take_due(self.executor.now()) {
+            self.executor.begin_batch();
+            self.executor.expire(db, &key);
+            self.executor.end_batch();
+            self.executor.checkpoint();
+            let view = self.executor.view();
+            if Instant::now() >= until || !view.is_replica || view.is_stopping {
+                return Round::OutOfTime;
+            }
+        }
+        Round::Complete
     }
 
     fn walk(&mut self, until: Instant) -> Round {

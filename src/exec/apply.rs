@@ -12,10 +12,10 @@
 use std::sync::Arc;
 
 use crate::backlog::Writer;
-use crate::base::ids::DbIndex;
+use crate::base::ids::{DbIndex, UnixMs};
 use crate::commands::spec::table::Command;
 use crate::commands::spec::{Args, Blocking, Ctx, Failure, KeyHandler, Run, keys};
-use crate::exec::engine::Engine;
+use crate::exec::engine::{Engine, View};
 use crate::exec::executor::{Executor, announce, open};
 use crate::exec::stats::Count;
 use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings};
@@ -61,6 +61,11 @@ impl Executor {
         Executor::with_role(engine, true)
     }
 
+    /// What a primary sends meets keys past their deadline, and the primary ends the deadlines that it sets.
+    fn surroundings_of_link<'v>(view: &'v View, engine: &'v Engine, now: UnixMs) -> Surroundings<'v> {
+        Surroundings { expiry: Expiry::Ignore, own_deadlines: None, ..Self::surroundings(view, engine, now) }
+    }
+
     /// Applies one command on keys. `reply` is scratch and stays empty if it is suppressed.
     ///
     /// # Errors
@@ -75,8 +80,7 @@ impl Executor {
         hash: Option<u64>,
         reply: &mut Reply,
     ) -> Result<(), Failure> {
-        let around =
-            Surroundings { expiry: Expiry::Ignore, ..Self::surroundings(&self.view, &self.engine, self.now) };
+        let around = Self::surroundings_of_link(&self.view, &self.engine, self.now);
         let mut space = open(&self.view, db, command, &args, hash, around);
         let mut ctx = Ctx {
             args,
@@ -105,8 +109,7 @@ impl Executor {
     /// The first failure; the commands before it have been applied.
     pub fn apply_unit(&mut self, unit: &[Placed<'_>], reply: &mut Reply) -> Result<(), FailedCommand> {
         let Some(first) = unit.first() else { return Ok(()) };
-        let around =
-            Surroundings { expiry: Expiry::Ignore, ..Self::surroundings(&self.view, &self.engine, self.now) };
+        let around = Self::surroundings_of_link(&self.view, &self.engine, self.now);
         let keyspace = &self.view.keyspace;
         let mut shards: Vec<ShardRef> = Vec::with_capacity(unit.len());
         for placed in unit {

@@ -28,6 +28,7 @@ use crate::keyspace::db::Keyspace;
 use crate::keyspace::entry::Stamp;
 use crate::keyspace::lazy_free::{Lazy, LazyFree};
 use crate::keyspace::notify::Classes;
+use crate::keyspace::own::OwnDeadlines;
 use crate::keyspace::space::PreImages;
 use crate::keyspace::watch::WatchTable;
 use crate::pubsub;
@@ -50,6 +51,8 @@ pub struct Engine {
     pub pubsub: Arc<pubsub::Registry>,
     pub tracking: Arc<pubsub::tracking::Table>,
     pub lazy_free: LazyFree,
+    /// Deadlines of keys that a replica's own clients have set.
+    pub own_deadlines: OwnDeadlines,
     pub statistics: Statistics,
     pub slow_log: SlowLog,
     pub latency: Latency,
@@ -92,6 +95,7 @@ impl Engine {
             roster: Roster::default(),
             pubsub: Arc::default(),
             tracking: Arc::default(),
+            own_deadlines: OwnDeadlines::default(),
             pause: Mutex::default(),
             lazy_free: LazyFree::default(),
             statistics: Statistics::default(),

@@ -375,6 +375,7 @@ impl Executor {
             tracked: &engine.tracking.tracked,
             lazy_free: &engine.lazy_free,
             lazy: view.lazy,
+            own_deadlines: view.is_replica.then_some(&engine.own_deadlines),
             notify: view.notify,
             expiry: if view.is_replica || view.is_paused(now) { Expiry::Hide } else { Expiry::Delete },
         }

@@ -218,6 +218,7 @@ fn detach<'a>(
         tracked: &engine.tracking.tracked,
         lazy_free: &engine.lazy_free,
         lazy: around.lazy,
+        own_deadlines: around.own_deadlines.map(|_| &engine.own_deadlines),
         notify: around.notify,
         expiry: around.expiry,
     }

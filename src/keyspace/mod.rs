@@ -14,6 +14,7 @@ pub mod entry;
 pub mod eviction;
 pub mod lazy_free;
 pub mod notify;
+pub mod own;
 pub mod ready;
 pub mod shard;
 pub mod space;

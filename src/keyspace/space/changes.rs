@@ -14,6 +14,7 @@ use crate::keyspace::entry::{Entry, Stamp};
 use crate::keyspace::eviction::Lfu;
 use crate::keyspace::lazy_free::{Garbage, Lazy, LazyFree, Why};
 use crate::keyspace::notify::{Classes, Event};
+use crate::keyspace::own::OwnDeadlines;
 use crate::keyspace::ready::Waiting;
 use crate::keyspace::shard::{BucketIndex, ShardGuard};
 use crate::keyspace::tracked::{Touched, Tracked};
@@ -54,6 +55,8 @@ pub struct Surroundings<'a> {
     pub tracked: &'a Tracked,
     pub lazy_free: &'a LazyFree,
     pub lazy: Lazy,
+    /// Where deadlines that no primary will enforce are noted: on a replica, for what its own clients write.
+    pub own_deadlines: Option<&'a OwnDeadlines>,
     /// The classes of events that somebody may have subscribed to.
     pub notify: Classes,
     pub expiry: Expiry,
@@ -146,6 +149,14 @@ impl<'a> Changes<'a> {
             pre_images.capture(self.keyspace.db(db).id(), entry);
         }
         entry.set_stamp(self.around.stamp);
+    }
+
+    /// A key has got a deadline.
+    #[inline]
+    pub(super) fn timed(&self, db: DbIndex, key: &[u8], deadline: Option<UnixMs>) {
+        if let (Some(own), Some(deadline)) = (self.around.own_deadlines, deadline) {
+            own.note(deadline, db, key);
+        }
     }
 
     #[inline]

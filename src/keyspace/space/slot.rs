@@ -86,6 +86,7 @@ impl Occupied<'_, '_> {
     pub(super) fn set_deadline_quietly(&mut self, deadline: Option<UnixMs>) {
         self.changes.before(self.db, self.guard.get_mut(self.found));
         self.guard.set_deadline(self.found, deadline);
+        self.changes.timed(self.db, self.key, deadline);
     }
 
     /// Notes an access (TOUCH).
@@ -205,6 +206,7 @@ pub(super) fn insert(
         changes.garbage.put(guard.remove(found), Why::Expired);
     }
     let can_be_waited_for = entry.kind().can_be_waited_for();
+    changes.timed(db, key, entry.deadline());
     let found = guard.insert(hash, entry);
     changes.notify(Classes::NEW, "new", db, key);
     if can_be_waited_for {

@@ -196,6 +196,7 @@ fn surroundings(executor: &Executor) -> Surroundings<'_> {
         tracked: &executor.engine().tracking.tracked,
         lazy_free: &executor.engine().lazy_free,
         lazy: Lazy::default(),
+        own_deadlines: None,
         notify: Classes::default(),
         expiry: Expiry::Delete,
     }

@@ -65,6 +65,7 @@ impl Server {
             tracked: &self.engine.tracking.tracked,
             lazy_free: &self.engine.lazy_free,
             lazy: Lazy::default(),
+            own_deadlines: None,
             notify: Classes::default(),
             expiry: Expiry::Ignore,
         };

@@ -222,6 +222,7 @@ impl FullSync<'_, '_> {
                 .watches
                 .touch_all(|db, key| (old.db(db).presence(key, now), new.db(db).presence(key, now)));
             engine.replace_keyspace(new.clone());
+            engine.own_deadlines.clear();
             self.replication.restart_history(origin.id, origin.offset, db);
             Some(old)
         });
