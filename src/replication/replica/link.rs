@@ -37,7 +37,8 @@ use crate::replication::state::Replication;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The longest wait between two attempts after snapshots that could not be loaded: each costs the primary a walk over its
 /// data set, and the next one will hardly be better.
-const RETRY_REFUSED_MAX: Duration = Duration::from_secs(60);
+/// Tests refuse many in a row.
+const RETRY_REFUSED_MAX: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 60 });
 /// Between two acknowledgements.
 const ACK_EVERY: Duration = Duration::from_secs(1);
 
@@ -83,7 +84,7 @@ impl Link {
                 Again::AtOnce => {}
                 Again::Later => self.pause(&mut poll, RETRY_AFTER),
                 Again::BackOff => {
-                    let wait = wait_after(self.refused);
+                    let wait = wait_after(self.refused, RETRY_REFUSED_MAX);
                     self.refused += 1;
                     log::warn!("The next attempt to synchronize follows in {} seconds.", wait.as_secs());
                     self.pause(&mut poll, wait);
@@ -341,8 +342,8 @@ impl Link {
 }
 
 /// How long to wait after `refused` earlier snapshots in a row that could not be loaded: 1, 2, 4 seconds and so on.
-fn wait_after(refused: u32) -> Duration {
-    (RETRY_AFTER * 2u32.saturating_pow(refused.min(6))).min(RETRY_REFUSED_MAX)
+fn wait_after(refused: u32, max: Duration) -> Duration {
+    (RETRY_AFTER * 2u32.saturating_pow(refused.min(6))).min(max)
 }
 
 /// Why a stream ended.
@@ -414,12 +415,15 @@ fn report_sync_error(error: &SyncError) -> Again {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::wait_after;
 
     #[test]
     fn snapshots_that_cannot_be_loaded_are_asked_for_less_and_less_often() {
-        let waits: Vec<u64> = (0..9).map(|refused| wait_after(refused).as_secs()).collect();
+        let waits: Vec<u64> =
+            (0..9).map(|refused| wait_after(refused, Duration::from_secs(60)).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        assert_eq!(wait_after(u32::MAX).as_secs(), 60);
+        assert_eq!(wait_after(u32::MAX, Duration::from_secs(60)).as_secs(), 60);
     }
 }
