@@ -183,7 +183,9 @@ impl Executor {
             let effect = (waiter.handler)(&mut ctx);
             if ctx.blocking.take().is_none() {
                 result = Some(effect.unwrap_or_else(|failure| {
-                    fail(&self.counters, waiter.command, &failure, 0, &mut reply);
+                    // The client's worker counts it as it passes the answer on, as it does for every wait that ends in an error.
+                    reply.truncate(0);
+                    reply.error(&failure.0);
                     Effect::None
                 }));
             }
