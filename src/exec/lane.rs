@@ -37,7 +37,7 @@ impl Executor {
         reply: &mut Reply,
         ran: &mut Vec<(CommandId, usize)>,
     ) -> usize {
-        let is_plain = |resolved: &Resolved| resolved.hash.is_some();
+        let is_plain = |resolved: &Resolved| resolved.command.is_some_and(|command| command.plain.is_some());
         if !self.is_lane_open(session) || !window.resolved.first().is_some_and(is_plain) {
             return 0;
         }
@@ -113,6 +113,7 @@ impl Executor {
             && session.tracking.is_none()
             && !session.is_caching
             && !session.is_subscriber_mode()
+            && !session.is_no_touch
             && self.view.is_open()
             && self.view.pause.is_none()
             && !self.view.thresholds.times_each

@@ -41,10 +41,7 @@ impl Executor {
                 Some(_) | None => table().lookup(name),
             };
             last = Some((name, command));
-            let key = match command.map(|command| &command.plain) {
-                Some(Some(plain)) => args.opt(plain.key),
-                Some(None) | None => None,
-            };
+            let key = command.and_then(|command| command.row.keys.single()).and_then(|index| args.opt(index));
             let hash = key.map(hash_key);
             if let Some(hash) = hash {
                 db.prefetch_shard(db.shard_of(hash));
