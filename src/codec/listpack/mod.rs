@@ -309,18 +309,9 @@ impl Listpack {
         self.splice(HEADER_BYTES, 0, 0, &[Element::of_bytes(text)]);
     }
 
-    pub fn push_front_int(&mut self, value: i64) {
-        self.splice(HEADER_BYTES, 0, 0, &[Element::of_int(value)]);
-    }
-
     /// The new element takes over `pos`.
     pub fn insert_before(&mut self, pos: Pos, text: &[u8]) -> Pos {
         self.splice(pos.at(), 0, 0, &[Element::of_bytes(text)]);
-        pos
-    }
-
-    pub fn insert_before_int(&mut self, pos: Pos, value: i64) -> Pos {
-        self.splice(pos.at(), 0, 0, &[Element::of_int(value)]);
         pos
     }
 

@@ -3,7 +3,7 @@
 //! Called through its row. Always: what is in the hash from the first call to the last is shown (`types::scan`).
 
 use crate::commands::hash::{HASH, clock, write_item};
-use crate::commands::spec::scan::{ScanOptions, Scans, parse_cursor, write_cursor, write_nothing};
+use crate::commands::spec::scan::{ScanOptions, Scans, parse_cursor, write_nothing, write_page};
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Row, Run};
 use crate::resp::reply::Reply;
 use crate::types::Hash;
@@ -41,9 +41,7 @@ fn hscan(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
             count += 1;
         }
     });
-    write_cursor(ctx.reply, next);
-    ctx.reply.array(count);
-    ctx.reply.raw(&shown.buf);
+    write_page(ctx.reply, next, count, &shown);
     Ok(Effect::None)
 }
 

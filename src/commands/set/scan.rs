@@ -3,7 +3,7 @@
 //! Called through its row. Always: what is in the set from the first call to the last is shown (`types::set::Set::scan`).
 
 use crate::commands::set::{SET, write_member};
-use crate::commands::spec::scan::{ScanOptions, Scans, parse_cursor, write_cursor, write_nothing};
+use crate::commands::spec::scan::{ScanOptions, Scans, parse_cursor, write_nothing, write_page};
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Row, Run};
 use crate::resp::reply::Reply;
 use crate::types::Set;
@@ -36,9 +36,7 @@ fn sscan(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
             count += 1;
         }
     });
-    write_cursor(ctx.reply, next);
-    ctx.reply.array(count);
-    ctx.reply.raw(&shown.buf);
+    write_page(ctx.reply, next, count, &shown);
     Ok(Effect::None)
 }
 

@@ -4,7 +4,7 @@
 
 use crate::base::double::{write_double, write_percent_17g};
 use crate::commands::sorted_set::SORTED_SET;
-use crate::commands::spec::scan::{ScanOptions, Scans, parse_cursor, write_cursor, write_nothing};
+use crate::commands::spec::scan::{ScanOptions, Scans, parse_cursor, write_nothing, write_page};
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Row, Run};
 use crate::resp::reply::Reply;
 use crate::types::SortedSet;
@@ -44,9 +44,7 @@ fn zscan(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
             count += 2;
         }
     });
-    write_cursor(ctx.reply, next);
-    ctx.reply.array(count);
-    ctx.reply.raw(&shown.buf);
+    write_page(ctx.reply, next, count, &shown);
     Ok(Effect::None)
 }
 

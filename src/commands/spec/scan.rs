@@ -107,6 +107,13 @@ pub fn write_cursor(reply: &mut Reply, cursor: u64) {
     reply.bulk(itoa::Buffer::new().format(cursor).as_bytes());
 }
 
+/// The reply of a scan of one key: the cursor for the next call, and `count` elements that `shown` holds.
+pub fn write_page(reply: &mut Reply, next: u64, count: usize, shown: &Reply) {
+    write_cursor(reply, next);
+    reply.array(count);
+    reply.raw(&shown.buf);
+}
+
 /// The reply for a key that does not exist.
 pub fn write_nothing(reply: &mut Reply) {
     write_cursor(reply, 0);
