@@ -2,11 +2,14 @@
 
     ours, Redis 7.0.15, the newest Valkey at hand, the null server: all run at once, one is loaded at a time, round after round
 
-Used by perf/run, perf/replicas, perf/fullsync and perf/memory. What always holds: figures that are compared come from one run;
+Used by all commands of perf/. What always holds: figures that are compared come from one run;
 CPU time is that of the server process with all its threads (user + system, /proc/PID/stat); a figure is the median of its rounds.
 """
 
+import contextlib
 import datetime
+import fcntl
+import itertools
 import os
 import platform
 import random
@@ -192,6 +195,40 @@ def benchmark(server, test, pipeline, requests, threads=1):
         sys.exit(f"perf: redis-benchmark against {server.name} said:\n{output}")
     cells = [cell.strip('"') for cell in row.split(",")]
     return float(cells[1]), cpu * 1e6 / requests, float(cells[6])
+
+
+@contextlib.contextmanager
+def alone():
+    """While a round runs, holds the files that PERF_LOCKS names (separated by colons), for a machine that several measure on."""
+    with contextlib.ExitStack() as stack:
+        for path in filter(None, os.environ.get("PERF_LOCKS", "").split(":")):
+            fcntl.flock(stack.enter_context(open(path, "a")), fcntl.LOCK_EX)
+        yield
+
+
+def load(server, words, pipeline, requests, key_count=KEY_COUNT):
+    """Sends one command again and again, `__rand_int__` in it replaced; returns (requests per second, CPU microseconds per request)."""
+    command = [peers()["REDIS_BENCHMARK"], "-h", "127.0.0.1", "-p", str(server.port), "-c", str(CLIENTS), "-r", str(key_count),
+               "-n", str(requests), "-P", str(pipeline), "--csv", *words]
+    before = server.cpu_seconds()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    cpu = server.cpu_seconds() - before
+    rows = [line for line in done.stdout.splitlines() if line.startswith('"') and not line.startswith('"test"')]
+    if len(rows) != 1 or "rror" in done.stdout + done.stderr:
+        sys.exit(f"perf: redis-benchmark against {server.name} said:\n{done.stdout}{done.stderr}")
+    # The command stands in the first cell and may hold commas; the figures are the last seven cells.
+    return float(rows[0].split(",")[-7].strip('"')), cpu * 1e6 / requests
+
+
+def send_all(server, commands, batch=500):
+    """Sends commands (tuples of words) in pipelines; an error reply ends the run."""
+    client, commands = server.client(), iter(commands)
+    while part := list(itertools.islice(commands, batch)):
+        client.socket.sendall(b"".join(encode(words) for words in part))
+        for words in part:
+            line = client.reader.readline()
+            if line[:1] not in b":+":
+                sys.exit(f"perf: {server.name} answered {line} to {words}")
 
 
 def fill(server, count, value_bytes, key_format="%016d"):
