@@ -11,9 +11,15 @@
 
 use std::time::{Duration, Instant};
 
+use crate::base::hash::hash_key;
 use crate::base::ids::DbIndex;
+use crate::commands::hash::expire::{DUE_FIELDS_MAX, take_due_fields};
+use crate::commands::spec::{Args, Effect};
+use crate::exec::announce::{announce, publish_events};
 use crate::exec::executor::Executor;
+use crate::exec::stats::Count;
 use crate::keyspace::shard::ShardGuard;
+use crate::keyspace::space::{Expiry, Space, Surroundings};
 
 /// Keys deleted between two looks at the clock and at the barrier.
 const KEYS_PER_SLICE: usize = 32;
@@ -144,5 +150,37 @@ impl ActiveExpiry {
         let mut due = Vec::new();
         guard.due(self.executor.now(), &mut due);
         due.into_iter().map(|at| guard.get(at).key().to_vec()).collect()
+    }
+}
+
+impl Executor {
+    /// Deletes a key if its deadline has passed, and tells the replicas, whoever has met it.
+    pub(super) fn expire(&mut self, db: DbIndex, key: &[u8]) {
+        let around =
+            Surroundings { expiry: Expiry::Delete, ..Self::surroundings(&self.view, &self.engine, self.now) };
+        let mut space = Space::one(&self.view.keyspace, db, key, hash_key(key), around);
+        space.expire_if_due(key);
+        self.stream.commit(db, &Args::borrowed(&[], None), Effect::None, &space.changes.expired);
+        announce(&mut self.publisher, &mut space);
+        let tally = space.changes.tally;
+        let ready = std::mem::take(&mut space.changes.ready);
+        drop(space);
+        self.tally(tally);
+        self.serve(ready);
+    }
+
+    /// Takes fields of a hash out that are past their deadline, as many as go into one HDEL. True if there may be more.
+    pub(super) fn expire_fields(&mut self, db: DbIndex, key: &[u8]) -> bool {
+        let around =
+            Surroundings { expiry: Expiry::Delete, ..Self::surroundings(&self.view, &self.engine, self.now) };
+        let mut space = Space::one(&self.view.keyspace, db, key, hash_key(key), around);
+        let (effect, removed) = take_due_fields(&mut space, key);
+        self.stream.commit(db, &Args::borrowed(&[], None), effect, &space.changes.expired);
+        publish_events(&mut self.publisher, &mut space);
+        let tally = space.changes.tally;
+        drop(space);
+        self.tally(tally);
+        self.counters.add(Count::ExpiredFields, removed as u64);
+        removed == DUE_FIELDS_MAX
     }
 }

@@ -12,7 +12,8 @@
 
 use crate::commands::spec::table::CommandId;
 use crate::commands::spec::{Args, Blocking, Ctx, Effect};
-use crate::exec::executor::{Executor, Resolved, announce, fail};
+use crate::exec::announce::announce;
+use crate::exec::executor::{Executor, Resolved, fail};
 use crate::exec::stats::Count;
 use crate::keyspace::space::Space;
 use crate::resp::batch::Batch;

@@ -9,6 +9,7 @@
 //! Called by the workers (`server::worker`), by the link, which applies a primary's stream, and by active expiry.
 //! Always: a handler never sees a socket, and nothing below this layer knows the backlog.
 
+mod announce;
 pub mod apply;
 pub mod barrier;
 pub mod blocked;
