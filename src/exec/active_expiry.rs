@@ -15,7 +15,7 @@ use crate::base::hash::hash_key;
 use crate::base::ids::DbIndex;
 use crate::commands::hash::expire::{DUE_FIELDS_MAX, take_due_fields};
 use crate::commands::spec::{Args, Effect};
-use crate::exec::announce::{announce, publish_events};
+use crate::exec::announce::announce;
 use crate::exec::executor::Executor;
 use crate::exec::stats::Count;
 use crate::keyspace::shard::ShardGuard;
@@ -161,7 +161,7 @@ impl Executor {
         let mut space = Space::one(&self.view.keyspace, db, key, hash_key(key), around);
         space.expire_if_due(key);
         self.stream.commit(db, &Args::borrowed(&[], None), Effect::None, &space.changes.expired);
-        announce(&mut self.publisher, &mut space);
+        announce(&mut self.means.publisher, &mut space);
         let tally = space.changes.tally;
         let ready = std::mem::take(&mut space.changes.ready);
         drop(space);
@@ -176,11 +176,76 @@ impl Executor {
         let mut space = Space::one(&self.view.keyspace, db, key, hash_key(key), around);
         let (effect, removed) = take_due_fields(&mut space, key);
         self.stream.commit(db, &Args::borrowed(&[], None), effect, &space.changes.expired);
-        publish_events(&mut self.publisher, &mut space);
+        announce(&mut self.means.publisher, &mut space);
         let tally = space.changes.tally;
         drop(space);
         self.tally(tally);
         self.counters.add(Count::ExpiredFields, removed as u64);
         removed == DUE_FIELDS_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use super::{ActiveExpiry, Round};
+    use crate::base::ids::UnixMs;
+    use crate::commands::harness::TestHost;
+    use crate::commands::spec::Args;
+    use crate::commands::spec::table::table;
+    use crate::config::{Config, Live, Origin};
+    use crate::exec::engine::Engine;
+    use crate::exec::executor::{Executor, Resolved};
+    use crate::pubsub::tracking::{Couriers, Invalidation, Options, Tracker};
+    use crate::resp::reply::Reply;
+    use crate::session::Session;
+    use crate::session::client::Client;
+
+    /// The keys of all invalidations, as they were sent.
+    #[derive(Clone, Default)]
+    struct Told(Arc<Mutex<Vec<String>>>);
+
+    impl Couriers for Told {
+        fn invalidate(&self, _: usize, invalidation: Invalidation) {
+            let keys = invalidation.keys.map(|keys| String::from_utf8_lossy(&keys).replace("\r\n", " "));
+            self.0.lock().expect("no test panics with it").push(keys.unwrap_or_default());
+        }
+    }
+
+    fn run(executor: &mut Executor, session: &mut Session, request: &str) {
+        let words: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
+        let resolved = Resolved { command: table().lookup(words[0]), hash: None };
+        let mut reply = Reply::new();
+        executor.request(session, Args::borrowed(&words, None), resolved, &mut reply);
+        assert_ne!(reply.buf[0], b'-', "{request}: {}", String::from_utf8_lossy(&reply.buf));
+    }
+
+    #[test]
+    fn those_who_track_by_prefix_hear_of_fields_as_they_expire() {
+        let live = Live::new(Config::default(), Origin::default());
+        let engine = Arc::new(Engine::new(Arc::new(live), UnixMs(0)));
+        engine.set_host(Arc::new(TestHost::default()));
+        let told = Told::default();
+        engine.tracking.set_couriers(Box::new(told.clone()));
+        let options = Options { is_broadcast: true, ..Options::default() };
+        let prefixes = BTreeSet::from([Vec::new()]);
+        engine.tracking.enable(Arc::new(Tracker { client: 1, options, prefixes, ..Tracker::default() }));
+        let client =
+            Client::new(2, "127.0.0.1:2".into(), String::new(), -1, 0, false, UnixMs(0), Arc::default());
+        let mut session = Session::new(Arc::new(client), true);
+        let mut executor = Executor::new(engine.clone());
+        executor.unpark();
+        executor.tick();
+        run(&mut executor, &mut session, "HSET h gone 1 stays 2");
+        run(&mut executor, &mut session, "HPEXPIRE h 1 FIELDS 1 gone");
+        executor.park();
+        told.0.lock().expect("no test panics with it").clear();
+        std::thread::sleep(Duration::from_millis(5));
+        let mut expiry = ActiveExpiry::new(Executor::new(engine));
+        assert_eq!(expiry.round(Duration::from_secs(5)), Round::Complete);
+        assert_eq!(*told.0.lock().expect("no test panics with it"), ["*1 $1 h "]);
     }
 }

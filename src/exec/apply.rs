@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::backlog::Writer;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::commands::spec::table::Command;
-use crate::commands::spec::{Args, Blocking, Ctx, Failure, KeyHandler, Run, keys};
+use crate::commands::spec::{Args, Ctx, Failure, KeyHandler, Run, keys};
 use crate::exec::announce::announce;
 use crate::exec::engine::{Engine, View};
 use crate::exec::executor::{Executor, open};
@@ -84,18 +84,11 @@ impl Executor {
         let around = Self::surroundings_of_link(&self.view, &self.engine, self.now);
         let mut space = open(&self.view, db, command, &args, hash, around);
         let mut ctx = Ctx {
-            args,
-            reply,
-            space: &mut space,
-            rng: &mut self.rng,
-            publisher: &mut self.publisher,
-            config: &self.view.config,
-            full_name: command.full_name,
             from_primary: true,
-            blocking: Blocking::default(),
+            ..self.means.ctx(&self.view.config, command.full_name, args, reply, &mut space)
         };
         let result = handler(&mut ctx);
-        announce(&mut self.publisher, &mut space);
+        announce(&mut self.means.publisher, &mut space);
         let tally = space.changes.tally;
         let ready = std::mem::take(&mut space.changes.ready);
         drop(space);
@@ -126,22 +119,15 @@ impl Executor {
             };
             space.select(placed.db);
             let mut ctx = Ctx {
-                args: placed.args,
-                reply,
-                space: &mut space,
-                rng: &mut self.rng,
-                publisher: &mut self.publisher,
-                config: &self.view.config,
-                full_name: placed.command.full_name,
                 from_primary: true,
-                blocking: Blocking::default(),
+                ..self.means.ctx(&self.view.config, placed.command.full_name, placed.args, reply, &mut space)
             };
             if let Err(failure) = handler(&mut ctx) {
                 result = Err(FailedCommand { index, failure });
                 break;
             }
         }
-        announce(&mut self.publisher, &mut space);
+        announce(&mut self.means.publisher, &mut space);
         let tally = space.changes.tally;
         let ready = std::mem::take(&mut space.changes.ready);
         drop(space);

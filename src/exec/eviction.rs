@@ -132,10 +132,10 @@ impl Executor {
             EvictionPolicy::AllkeysRandom => return self.choose_any(false),
             EvictionPolicy::NoEviction => return None,
         };
-        let Executor { view, eviction, rng, .. } = self;
+        let Executor { view, eviction, means, .. } = self;
         let samples = view.config.maxmemory_samples as usize;
         loop {
-            eviction.pool.sample(&view.keyspace, ranking, volatile, samples, rng);
+            eviction.pool.sample(&view.keyspace, ranking, volatile, samples, &mut means.rng);
             // Nobody is left when even a fresh sample of all databases holds no key.
             let (db, key) = eviction.pool.pop()?;
             if is_still_there(view, db, &key, volatile) {
@@ -149,7 +149,7 @@ impl Executor {
         for _ in 0..keyspace.databases() {
             let db = DbIndex((self.eviction.next_db % keyspace.databases()) as u16);
             self.eviction.next_db = usize::from(db.0) + 1;
-            if let Some(key) = any_key(keyspace.db(db), volatile, &mut self.rng) {
+            if let Some(key) = any_key(keyspace.db(db), volatile, &mut self.means.rng) {
                 return Some((db, key));
             }
         }
@@ -167,7 +167,7 @@ impl Executor {
         space.notify(Classes::EVICTED, "evicted", key);
         let verb: &[u8] = if self.view.config.lazyfree_lazy_eviction { b"UNLINK" } else { b"DEL" };
         self.stream.commit(db, &Args::borrowed(&[], None), Effect::rewritten(&[verb, key]), &[]);
-        announce(&mut self.publisher, &mut space);
+        announce(&mut self.means.publisher, &mut space);
         let tally = space.changes.tally;
         let ready = std::mem::take(&mut space.changes.ready);
         drop(space);

@@ -11,7 +11,7 @@
 //! (waking blocked clients) happens without any lock held, before the client's next command.
 
 use crate::commands::spec::table::CommandId;
-use crate::commands::spec::{Args, Blocking, Ctx, Effect};
+use crate::commands::spec::{Args, Effect};
 use crate::exec::announce::announce;
 use crate::exec::executor::{Executor, Resolved, fail};
 use crate::exec::stats::Count;
@@ -44,17 +44,7 @@ impl Executor {
         }
         let around = Self::surroundings(&self.view, &self.engine, self.now);
         let mut space = Space::lane(&self.view.keyspace, session.db, around);
-        let mut ctx = Ctx {
-            args: Args::borrowed(&[], None),
-            reply,
-            space: &mut space,
-            rng: &mut self.rng,
-            publisher: &mut self.publisher,
-            config: &self.view.config,
-            full_name: "",
-            from_primary: false,
-            blocking: Blocking::default(),
-        };
+        let mut ctx = self.means.ctx(&self.view.config, "", Args::borrowed(&[], None), reply, &mut space);
         let mut done = 0;
         for resolved in window.resolved {
             let (Some(command), Some(hash)) = (resolved.command, resolved.hash) else { break };
@@ -118,6 +108,6 @@ impl Executor {
             && self.view.is_open()
             && self.view.pause.is_none()
             && !self.view.thresholds.times_each
-            && !self.publisher.registry().is_monitored()
+            && !self.means.publisher.registry().is_monitored()
     }
 }

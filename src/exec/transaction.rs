@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::clock;
 use crate::commands::spec::table::{Command, CommandId, table};
-use crate::commands::spec::{Args, Blocking, Ctx, Effect, Failure, Flags, Next, Run, keys};
+use crate::commands::spec::{Args, Effect, Failure, Flags, Next, Run, keys};
 use crate::exec::announce::{announce, publish_events, remember_keys};
 use crate::exec::commit::Unit;
 use crate::exec::engine::{ActiveSnapshot, Engine};
@@ -155,7 +155,7 @@ fn run_locked(
     }
     // Still under all locks.
     conclude(executor, session, unit, space.changes.tally);
-    announce(&mut executor.publisher, &mut space);
+    announce(&mut executor.means.publisher, &mut space);
     let ready = std::mem::take(&mut space.changes.ready);
     drop(space);
     executor.serve(ready);
@@ -187,7 +187,7 @@ fn run_whole(
         }
         next = next.or(run_one(executor, session, queued, &mut space, &mut unit, reply));
         tally.add(space.changes.tally);
-        announce(&mut executor.publisher, &mut space);
+        announce(&mut executor.means.publisher, &mut space);
         executor.refresh();
     }
     conclude(executor, session, unit, tally);
@@ -272,17 +272,7 @@ fn run_one(
     let mark = reply.len();
     let result = match command.row.run {
         Run::Keyed(handler) | Run::Far { handler, .. } | Run::Walk(handler) => {
-            let mut ctx = Ctx {
-                args,
-                reply,
-                space,
-                rng: &mut executor.rng,
-                publisher: &mut executor.publisher,
-                config: &executor.view.config,
-                full_name: command.full_name,
-                from_primary: false,
-                blocking: Blocking::default(),
-            };
+            let mut ctx = executor.means.ctx(&executor.view.config, command.full_name, args, reply, space);
             handler(&mut ctx)
         }
         Run::Whole(handler) => {
@@ -297,8 +287,8 @@ fn run_one(
             space.release();
             let next = executor.call(session, command, args, None, reply);
             account(executor, session, command, &args, started);
-            if executor.publisher.registry().is_monitored() {
-                monitor::feed(&executor.publisher, session, command, &args);
+            if executor.means.publisher.registry().is_monitored() {
+                monitor::feed(&executor.means.publisher, session, command, &args);
             }
             return next;
         }
@@ -309,10 +299,10 @@ fn run_one(
         Effect::None
     });
     account(executor, session, command, &args, started);
-    publish_events(&mut executor.publisher, space);
+    publish_events(&mut executor.means.publisher, space);
     remember_keys(&executor.engine, session, command, &args);
-    if executor.publisher.registry().is_monitored() {
-        monitor::feed(&executor.publisher, session, command, &args);
+    if executor.means.publisher.registry().is_monitored() {
+        monitor::feed(&executor.means.publisher, session, command, &args);
     }
     unit.add(session.db, &args, effect, &std::mem::take(&mut space.changes.expired));
     Next::Continue

@@ -64,7 +64,7 @@ impl Executor {
             let claimed = claimed_key(&engine.blocked, &mut space, command, &args, session.db);
             if let Some(key) = claimed {
                 self.stream.commit(session.db, &args, Effect::None, &space.changes.expired);
-                announce(&mut self.publisher, &mut space);
+                announce(&mut self.means.publisher, &mut space);
                 let tally = space.changes.tally;
                 drop(space);
                 self.tally(tally);
@@ -73,15 +73,8 @@ impl Executor {
             }
             let mark = reply.len();
             let mut ctx = Ctx {
-                args,
-                reply,
-                space: &mut space,
-                rng: &mut self.rng,
-                publisher: &mut self.publisher,
-                config: &view.config,
-                full_name: command.full_name,
-                from_primary: false,
                 blocking: Blocking::allowed(),
+                ..self.means.ctx(&view.config, command.full_name, args, reply, &mut space)
             };
             let result = handler(&mut ctx);
             let wish = ctx.blocking.take();
@@ -91,7 +84,7 @@ impl Executor {
             });
             let written = self.stream.commit(session.db, &args, effect, &space.changes.expired);
             remember_keys(&self.engine, session, command, &args);
-            announce(&mut self.publisher, &mut space);
+            announce(&mut self.means.publisher, &mut space);
             let mut next = Next::Continue;
             if let Some(wish) = wish {
                 debug_assert_eq!(reply.len(), mark, "a command that blocks says nothing");
@@ -171,15 +164,8 @@ impl Executor {
         let mut result = None;
         if kind == Some(waiter.kind) || waiter.wakes_when_gone {
             let mut ctx = Ctx {
-                args,
-                reply: &mut reply,
-                space: &mut space,
-                rng: &mut self.rng,
-                publisher: &mut self.publisher,
-                config: &view.config,
-                full_name: waiter.command.full_name,
-                from_primary: false,
                 blocking: Blocking::again(),
+                ..self.means.ctx(&view.config, waiter.command.full_name, args, &mut reply, &mut space)
             };
             let effect = (waiter.handler)(&mut ctx);
             if ctx.blocking.take().is_none() {
@@ -196,7 +182,7 @@ impl Executor {
         // What clients of a writable replica do stays there; the link's stream is its primary's.
         let written = !self.is_link && self.stream.commit(waiter.db, &args, effect, &space.changes.expired);
         let touched = std::mem::take(&mut space.changes.touched);
-        announce(&mut self.publisher, &mut space);
+        announce(&mut self.means.publisher, &mut space);
         if ended {
             self.engine.blocked.leave(waiter);
             waiter.finish();
@@ -208,7 +194,7 @@ impl Executor {
         drop(space);
         self.tally(tally);
         if !ended {
-            self.publisher.tell(touched);
+            self.means.publisher.tell(touched);
             return Turn::Waits;
         }
         let nanos = clock::monotonic_ns() - started;
@@ -218,7 +204,7 @@ impl Executor {
         let written = written.then_some(self.stream.last_offset);
         self.engine.host().answer(&waiter.client, Answer { reply: reply.buf, written, closes: false });
         // Behind the answer, if the client itself has cached what its command has changed.
-        self.publisher.tell(touched);
+        self.means.publisher.tell(touched);
         Turn::Ended
     }
 }

@@ -20,7 +20,8 @@ use crate::base::clock;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
 use crate::commands::spec::table::{Command, CommandId};
-use crate::commands::spec::{Args, Failure, Keys, Run, keys};
+use crate::commands::spec::{Args, Blocking, Ctx, Failure, Keys, Run, keys};
+use crate::config::Config;
 use crate::exec::barrier::Participant;
 use crate::exec::blocked::Waiter;
 use crate::exec::commit::Stream;
@@ -39,9 +40,8 @@ pub struct Executor {
     pub(super) view: View,
     pub(super) participant: Participant,
     pub(super) stream: Stream,
-    pub(super) rng: Rng,
+    pub(super) means: Means,
     pub(super) eviction: Eviction,
-    pub(super) publisher: Publisher,
     pub counters: Arc<Counters>,
     pub(super) now: UnixMs,
     /// Does it apply what our primary sends? Only then does it append to a replica's stream: what clients write to a
@@ -51,6 +51,38 @@ pub struct Executor {
     pub(super) waiter: Option<Arc<Waiter>>,
     /// The command that ran last, for statistics; none if the request was refused or queued.
     ran: Option<CommandId>,
+}
+
+/// What handlers may use beyond the keys that their command names.
+pub(super) struct Means {
+    pub(super) rng: Rng,
+    pub(super) publisher: Publisher,
+}
+
+impl Means {
+    /// What a handler sees when it runs for a client and may not wait. Whoever runs what our primary sends, or what may
+    /// wait, says so on top.
+    #[inline]
+    pub(super) fn ctx<'c, 'a>(
+        &'c mut self,
+        config: &'c Config,
+        full_name: &'static str,
+        args: Args<'c>,
+        reply: &'c mut Reply,
+        space: &'c mut Space<'a>,
+    ) -> Ctx<'c, 'a> {
+        Ctx {
+            args,
+            reply,
+            space,
+            rng: &mut self.rng,
+            publisher: &mut self.publisher,
+            config,
+            full_name,
+            from_primary: false,
+            blocking: Blocking::default(),
+        }
+    }
 }
 
 /// A request with what the prefetch pass has already found out.
@@ -78,9 +110,8 @@ impl Executor {
             view,
             participant,
             stream: Stream::default(),
-            rng: Rng::from_os(),
+            means: Means { rng: Rng::from_os(), publisher },
             eviction: Eviction::default(),
-            publisher,
             counters,
             now,
             is_link,
@@ -161,17 +192,17 @@ impl Executor {
     /// Has a publisher been told that subscribers are served more slowly than it publishes?
     #[inline]
     pub fn has_congested(&self) -> bool {
-        self.publisher.has_congested
+        self.means.publisher.has_congested
     }
 
     pub fn forget_congestion(&mut self) {
-        self.publisher.has_congested = false;
+        self.means.publisher.has_congested = false;
     }
 
     /// Whose commands run next. What they publish to their own client follows the reply.
     #[inline]
     pub fn begin_client(&mut self, client: &Client) {
-        self.publisher.begin(client.id, client.worker);
+        self.means.publisher.begin(client.id, client.worker);
     }
 
     #[inline]

@@ -65,8 +65,8 @@ impl Executor {
             _ => {
                 self.ran = Some(command.id);
                 let next = self.call(session, command, args, resolved.hash, reply);
-                if self.publisher.registry().is_monitored() {
-                    monitor::feed(&self.publisher, session, command, &args);
+                if self.means.publisher.registry().is_monitored() {
+                    monitor::feed(&self.means.publisher, session, command, &args);
                 }
                 if session.is_caching {
                     session.forget_caching(
@@ -88,8 +88,8 @@ impl Executor {
     /// Messages that a command has sent to its own client.
     #[inline]
     pub(in crate::exec) fn push_to_own(&mut self, reply: &mut Reply) {
-        if !self.publisher.pushes.is_empty() {
-            self.publisher.pushes.drain(..).for_each(|message| reply.pushed(&message));
+        if !self.means.publisher.pushes.is_empty() {
+            self.means.publisher.pushes.drain(..).for_each(|message| reply.pushed(&message));
         }
     }
 

@@ -14,7 +14,7 @@
 use crate::base::random::Rng;
 use crate::commands::spec::row::WholeHandler;
 use crate::commands::spec::table::Command;
-use crate::commands::spec::{Args, Blocking, Control, Ctx, Effect, Failure, Flags, KeyHandler, Next, Run};
+use crate::commands::spec::{Args, Control, Ctx, Effect, Failure, Flags, KeyHandler, Next, Run};
 use crate::exec::announce::{announce, remember_keys};
 use crate::exec::executor::{Executor, fail, open};
 use crate::exec::stats::Count;
@@ -80,17 +80,7 @@ impl Executor {
             space.leave_clocks();
         }
         let mark = reply.len();
-        let mut ctx = Ctx {
-            args,
-            reply,
-            space: &mut space,
-            rng: &mut self.rng,
-            publisher: &mut self.publisher,
-            config: &self.view.config,
-            full_name: command.full_name,
-            from_primary: false,
-            blocking: Blocking::default(),
-        };
+        let mut ctx = self.means.ctx(&self.view.config, command.full_name, args, reply, &mut space);
         let effect = match handler(&mut ctx) {
             Ok(effect) => effect,
             Err(failure) => {
@@ -101,7 +91,7 @@ impl Executor {
         // Still under the shards' locks: the order of the stream is the order of the changes.
         let written = self.stream.commit(space.db(), &args, effect, &space.changes.expired);
         remember_keys(&self.engine, session, command, &args);
-        announce(&mut self.publisher, &mut space);
+        announce(&mut self.means.publisher, &mut space);
         let tally = space.changes.tally;
         let ready = std::mem::take(&mut space.changes.ready);
         drop(space);
@@ -126,21 +116,11 @@ impl Executor {
             Surroundings { expiry: Expiry::Hide, ..Self::surroundings(&self.view, &self.engine, self.now) };
         let mut space = Space::whole(&self.view.keyspace, session.db, around);
         let mark = reply.len();
-        let mut ctx = Ctx {
-            args,
-            reply,
-            space: &mut space,
-            rng: &mut self.rng,
-            publisher: &mut self.publisher,
-            config: &self.view.config,
-            full_name: command.full_name,
-            from_primary: false,
-            blocking: Blocking::default(),
-        };
+        let mut ctx = self.means.ctx(&self.view.config, command.full_name, args, reply, &mut space);
         if let Err(failure) = handler(&mut ctx) {
             fail(&self.counters, command, &failure, mark, reply);
         }
-        announce(&mut self.publisher, &mut space);
+        announce(&mut self.means.publisher, &mut space);
         let met = std::mem::take(&mut space.changes.due);
         let tally = space.changes.tally;
         drop(space);
@@ -165,7 +145,7 @@ impl Executor {
             session,
             host: engine.host(),
             now: self.now,
-            rng: &mut self.rng,
+            rng: &mut self.means.rng,
             full_name: command.full_name,
             next: Next::Continue,
         };
@@ -236,17 +216,10 @@ impl Executor {
         }
         let mut space = Space::whole(&keyspace, session.db, around);
         // The handler has two sources of randomness in its hands, of which it uses one.
-        let mut rng = Rng::from_seed(self.rng.next_u64());
+        let mut rng = Rng::from_seed(self.means.rng.next_u64());
         let mut ctx = Ctx {
-            args,
-            reply,
-            space: &mut space,
-            rng: &mut self.rng,
-            publisher: &mut self.publisher,
-            config: &self.view.config,
-            full_name: command.full_name,
             from_primary: self.is_link,
-            blocking: Blocking::default(),
+            ..self.means.ctx(&self.view.config, command.full_name, args, reply, &mut space)
         };
         let mut unused = Reply::new();
         let mut control = Control {
@@ -259,7 +232,7 @@ impl Executor {
             next: Next::Continue,
         };
         let effect = handler(&mut ctx, &mut control)?;
-        announce(&mut self.publisher, &mut space);
+        announce(&mut self.means.publisher, &mut space);
         Ok((effect, space.changes.tally.dirty))
     }
 }
