@@ -6,10 +6,14 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
+use std::ffi::CStr;
+use std::ptr::null_mut;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
 
 use crossbeam::utils::CachePadded;
 use jemallocator::Jemalloc;
+use tikv_jemalloc_ctl::stats_print::{Options, stats_print};
+use tikv_jemalloc_sys as jemalloc;
 
 /// Threads that get a counter of their own; later ones share the last, with locked instructions.
 const THREADS_MAX: usize = 256;
@@ -103,9 +107,37 @@ pub fn used_memory() -> u64 {
     sum.max(0) as u64
 }
 
+/// The action on the index that stands for all arenas (`MALLCTL_ARENAS_ALL`).
+const PURGE: &CStr = c"arena.4096.purge";
+
+/// Has jemalloc give unused pages of all its arenas back to the system now, instead of by and by. Small blocks that threads keep
+/// for themselves stay. False if it refuses.
+pub fn purge() -> bool {
+    // SAFETY: the name ends with a zero byte and stands for an action without values, for which all other pointers are null.
+    let code = unsafe { jemalloc::mallctl(PURGE.as_ptr(), null_mut(), null_mut(), null_mut(), 0) };
+    code == 0
+}
+
+/// What jemalloc tells of its settings and arenas, for people.
+///
+/// # Errors
+/// It refuses.
+pub fn report() -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    stats_print(&mut text, Options::default())?;
+    Ok(text)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::size_class;
+    use super::{purge, report, size_class};
+
+    #[test]
+    fn jemalloc_purges_and_reports() {
+        assert!(purge());
+        let text = report().expect("jemalloc reports");
+        assert!(String::from_utf8_lossy(&text).contains("jemalloc"));
+    }
 
     #[test]
     fn size_classes_are_those_of_jemalloc() {

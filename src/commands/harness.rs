@@ -14,7 +14,7 @@ use crate::base::histogram::Distribution;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
 use crate::commands::spec::effect::encode;
-use crate::commands::spec::host::{Pause, Replicaof, Saving, Shutdown, Unblocking};
+use crate::commands::spec::host::{MemoryFigures, Pause, Replicaof, Saving, Shutdown, Unblocking};
 use crate::commands::spec::table::{Command, CommandId, table};
 use crate::commands::spec::{Answer, Args, Blocking, Control, Ctx, Effect, Failure, Host, Next, Run, keys};
 use crate::config::{Asker, Config, Live, Origin};
@@ -379,6 +379,10 @@ impl Host for TestHost {
 
     fn info(&self, _sections: &[&[u8]], _now: UnixMs) -> String {
         "# Server\r\n".into()
+    }
+
+    fn memory(&self) -> MemoryFigures {
+        MemoryFigures { used: 900, peak: 1000, startup: 100, resident: 1800, ..MemoryFigures::default() }
     }
 
     fn stand_still(&self, work: &mut dyn FnMut()) {

@@ -106,6 +106,11 @@ impl Db {
         self.len() == 0
     }
 
+    /// Bytes of all tables, without what their entries point to.
+    pub fn table_bytes(&self) -> usize {
+        self.sides.iter().map(Side::table_bytes).sum()
+    }
+
     /// Number of keys with a deadline.
     pub fn expires(&self) -> usize {
         self.sides.iter().map(Side::expires).sum()

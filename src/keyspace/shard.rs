@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
 use dashmap::{RwLock, RwLockWriteGuard, SharedValue};
 use hashbrown::raw::{InsertSlot, RawTable};
 
+use crate::base::alloc::size_class;
 use crate::base::hash::hash_key;
 use crate::base::ids::UnixMs;
 use crate::keyspace::entry::Entry;
@@ -33,6 +34,8 @@ pub struct Side {
     expires: AtomicU32,
     /// Bumped whenever entries may have moved to other buckets, so that a walk in slices starts over.
     layout: AtomicU32,
+    /// Room of the table: number of its buckets, full or not.
+    buckets: AtomicU32,
     /// No entry of this shard expires before this; `i64::MAX` when none has a deadline.
     next_due: AtomicI64,
     /// No element of a value in this shard expires before this; `i64::MAX` when none has a deadline of its own.
@@ -50,6 +53,15 @@ impl Side {
 
     pub fn expires(&self) -> usize {
         self.expires.load(Relaxed) as usize
+    }
+
+    /// Bytes of the table itself, without what its entries point to.
+    pub fn table_bytes(&self) -> usize {
+        match self.buckets.load(Relaxed) as usize {
+            0 => 0,
+            // An entry and a control byte each, and the control bytes of one more group.
+            buckets => size_class(buckets * (size_of::<Entry>() + 1) + 16),
+        }
     }
 
     /// A lower bound of the shard's deadlines.
@@ -115,11 +127,15 @@ impl<'a> ShardGuard<'a> {
         if let Some(due) = entry.elements_due() {
             self.note_elements_due(due);
         }
-        if self.table.len() == self.table.capacity() {
+        let is_full = self.table.len() == self.table.capacity();
+        if is_full {
             // The insertion below will rehash: in place (after many removals) or into a larger table.
             self.bump_layout();
         }
         let bucket = self.table.insert(hash, (entry, SharedValue::new(())), rehash);
+        if is_full {
+            self.side.buckets.store(self.table.buckets() as u32, Relaxed);
+        }
         // SAFETY: the bucket was just returned by this table.
         let at = BucketIndex(unsafe { self.table.bucket_index(&bucket) });
         self.side.keys.store(self.table.len() as u32, Relaxed);
@@ -149,6 +165,8 @@ impl<'a> ShardGuard<'a> {
             self.bump_layout();
             let room = self.table.len() * 2;
             self.table.shrink_to(room, rehash);
+            let buckets = if self.table.capacity() == 0 { 0 } else { self.table.buckets() };
+            self.side.buckets.store(buckets as u32, Relaxed);
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::base::clock;
 use crate::base::histogram::Distribution;
 use crate::base::ids::UnixMs;
-use crate::commands::spec::host::{Pause, Replicaof, Saving, Shutdown, Unblocking};
+use crate::commands::spec::host::{MemoryFigures, Pause, Replicaof, Saving, Shutdown, Unblocking};
 use crate::commands::spec::table::CommandId;
 use crate::commands::spec::{Answer, Failure, Host};
 use crate::config::{Asker, Config, Live, SetError};
@@ -170,6 +170,10 @@ impl Host for ServerHost {
 
     fn info(&self, sections: &[&[u8]], now: UnixMs) -> String {
         info::text(&self.shared, sections, now)
+    }
+
+    fn memory(&self) -> MemoryFigures {
+        info::memory_figures(&self.shared)
     }
 
     fn stand_still(&self, work: &mut dyn FnMut()) {

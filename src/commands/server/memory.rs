@@ -1,8 +1,10 @@
-//! MEMORY USAGE: how many bytes one key takes.
+//! MEMORY: how many bytes one key takes, what all memory went to, and what the allocator has to say.
 //!
-//! Called through its rows. Always: the entry's block and its value in the allocator's size classes, plus its place in the
-//! table; samples make no difference, for nothing is estimated.
+//! Called through its rows; STATS and DOCTOR are told in `memory_report`. Always: USAGE counts the entry's block and its value
+//! in the allocator's size classes, plus its place in the table; samples make no difference, for nothing is estimated.
 
+use crate::base::alloc;
+use crate::commands::server::memory_report::{doctor, stats};
 use crate::commands::spec::help::help;
 use crate::commands::spec::{Args, Control, Ctx, Effect, Failure, Flags, Group, Keys, Row, Run, flags};
 use crate::keyspace::entry::Entry;
@@ -18,7 +20,33 @@ pub const ROWS: &[Row] = &[Row {
     ..BASE
 }];
 
+/// A report: not a fact that two servers share, and on each node of a cluster another.
+const REPORT: Row = Row {
+    arity: 2,
+    tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+    ..BASE
+};
+
+const DEPENDS_ON_MEMORY: &str = "Depends on how much memory is allocated, could be slow";
+
 const SUBCOMMANDS: &[Row] = &[
+    Row { name: "doctor", summary: "Outputs a memory problems report.", run: Run::Control(doctor), ..REPORT },
+    Row {
+        name: "malloc-stats",
+        summary: "Returns the allocator statistics.",
+        complexity: DEPENDS_ON_MEMORY,
+        run: Run::Control(malloc_stats),
+        ..REPORT
+    },
+    Row {
+        name: "purge",
+        tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+        summary: "Asks the allocator to release memory.",
+        complexity: DEPENDS_ON_MEMORY,
+        run: Run::Control(purge),
+        ..REPORT
+    },
+    Row { name: "stats", summary: "Returns details about memory usage.", run: Run::Control(stats), ..REPORT },
     Row {
         name: "usage",
         arity: -3,
@@ -60,11 +88,34 @@ fn usage(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     Ok(Effect::None)
 }
 
+fn malloc_stats(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    let text =
+        alloc::report().map_err(|error| Failure::new(format!("ERR the allocator tells nothing: {error}")))?;
+    control.reply.verbatim("txt", &text);
+    Ok(())
+}
+
+fn purge(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    if !alloc::purge() {
+        return Err(Failure::text("ERR Error purging dirty pages"));
+    }
+    control.reply.ok();
+    Ok(())
+}
+
 fn memory_help(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     help(
         control.reply,
         "memory",
         &[
+            "DOCTOR",
+            "    Say what is remarkable about the server's memory.",
+            "MALLOC-STATS",
+            "    Show what the allocator tells of itself.",
+            "PURGE",
+            "    Give unused pages back to the system now.",
+            "STATS",
+            "    Show what memory went to.",
             "USAGE <key> [SAMPLES <count>]",
             "    Return how many bytes <key> and its value take. <count> is accepted and makes no difference.",
         ],

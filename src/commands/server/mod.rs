@@ -12,6 +12,7 @@ pub mod info;
 pub mod latency;
 pub mod lolwut;
 pub mod memory;
+mod memory_report;
 pub mod monitor;
 pub mod persistence;
 pub mod shutdown;

@@ -75,6 +75,42 @@ pub struct Pause {
     pub until: UnixMs,
 }
 
+/// What memory went to, in bytes: for MEMORY and INFO.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct MemoryFigures {
+    /// Handed out by the allocator now, at most since the last CONFIG RESETSTAT, and when the server had started.
+    pub used: u64,
+    pub peak: u64,
+    pub startup: u64,
+    /// What the system has given us.
+    pub resident: u64,
+    /// The backlog, which all replicas read from.
+    pub backlog: u64,
+    /// Buffers of connections, and how many of these there are.
+    pub replicas: u64,
+    pub replica_count: u64,
+    pub clients: u64,
+    pub client_count: u64,
+    /// Tables of all databases, without what their entries point to.
+    pub tables: u64,
+}
+
+impl MemoryFigures {
+    /// What is not data.
+    pub fn overhead(&self) -> u64 {
+        (self.startup + self.backlog + self.replicas + self.clients + self.tables).min(self.used)
+    }
+
+    pub fn dataset(&self) -> u64 {
+        self.used - self.overhead()
+    }
+
+    /// What has come since the start: of this the data set is a share.
+    pub fn beyond_startup(&self) -> u64 {
+        self.used.saturating_sub(self.startup)
+    }
+}
+
 pub trait Host: Send + Sync {
     fn config(&self) -> &Live;
     fn keyspace(&self) -> Arc<Keyspace>;
@@ -104,6 +140,8 @@ pub trait Host: Send + Sync {
     fn reset_statistics(&self);
     /// The text of INFO for the sections that were asked for by name; the default ones if `sections` is empty.
     fn info(&self, sections: &[&[u8]], now: UnixMs) -> String;
+    /// What memory went to at this moment.
+    fn memory(&self) -> MemoryFigures;
     /// Runs `work` while no thread is inside a command. Only from an administrative command, whose thread counts as parked.
     fn stand_still(&self, work: &mut dyn FnMut());
     /// DEBUG SET-ACTIVE-EXPIRE.

@@ -1,31 +1,30 @@
 //! `# Memory`: what our allocator has handed out, what the system has given us, and what it went to.
 //!
-//! Called by INFO. Always: `used_memory` is our own exact count (`base::alloc`), the resident set is the kernel's. jemalloc is
+//! Called by INFO and MEMORY. Always: `used_memory` is our own exact count (`base::alloc`), the resident set is the kernel's. jemalloc is
 //! built without statistics of its own, which cost time in every allocation; so the allocator's fields show these two.
+
+use std::sync::atomic::Ordering::Relaxed;
 
 use tikv_jemalloc_ctl::version;
 
 use crate::base::alloc::used_memory;
+use crate::commands::spec::host::MemoryFigures;
 use crate::config::find_row;
 use crate::server::info::{Lines, Moment, human};
+use crate::server::shared::Shared;
 
 pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
-    let meters = &moment.shared.meters;
-    let used = used_memory();
-    let peak = meters.peak_memory().max(used);
-    let (resident, system) = (resident_bytes(), system_bytes());
-    let backlog = moment.shared.engine.backlog().map_or(0, |backlog| backlog.resident_bytes());
-    let overhead = (meters.startup_memory + backlog).min(used);
-    let dataset = used - overhead;
-    let beyond_startup = used.saturating_sub(meters.startup_memory);
+    let figures = figures(moment.shared);
+    let MemoryFigures { used, peak, startup, resident, backlog, replicas, clients, .. } = figures;
+    let (system, dataset) = (system_bytes(), figures.dataset());
     bytes(lines, "used_memory", used);
     bytes(lines, "used_memory_rss", resident);
     bytes(lines, "used_memory_peak", peak);
     lines.field("used_memory_peak_perc", percent(used, peak));
-    lines.field("used_memory_overhead", overhead);
-    lines.field("used_memory_startup", meters.startup_memory);
+    lines.field("used_memory_overhead", figures.overhead());
+    lines.field("used_memory_startup", startup);
     lines.field("used_memory_dataset", dataset);
-    lines.field("used_memory_dataset_perc", percent(dataset, beyond_startup));
+    lines.field("used_memory_dataset_perc", percent(dataset, figures.beyond_startup()));
     lines.field("allocator_allocated", used);
     lines.fields(&["allocator_active", "allocator_resident"], resident);
     bytes(lines, "total_system_memory", system);
@@ -39,7 +38,8 @@ pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
     excess(lines, "mem_fragmentation_ratio", "mem_fragmentation_bytes", resident, used);
     lines.field("mem_not_counted_for_evict", backlog.saturating_sub(moment.config.repl_backlog_size));
     lines.fields(&["mem_replication_backlog", "mem_total_replication_buffers"], backlog);
-    write_clients(lines, moment);
+    lines.field("mem_clients_slaves", replicas);
+    lines.field("mem_clients_normal", clients);
     lines.fields(&["mem_cluster_links", "mem_aof_buffer"], 0);
     lines.field("mem_allocator", allocator_name());
     lines.field("active_defrag_running", 0);
@@ -59,14 +59,27 @@ fn write_scripts(lines: &mut Lines) {
     lines.field("used_memory_scripts_human", "0B");
 }
 
-fn write_clients(lines: &mut Lines, moment: &Moment<'_>) {
-    use std::sync::atomic::Ordering::Relaxed;
-    let (mut replicas, mut normal) = (0, 0);
-    for client in moment.shared.engine.roster.list() {
-        *(if client.is_replica.load(Relaxed) { &mut replicas } else { &mut normal }) += client.memory_bytes();
+/// What memory went to at this moment.
+pub fn figures(shared: &Shared) -> MemoryFigures {
+    let used = used_memory();
+    let mut figures = MemoryFigures {
+        used,
+        peak: shared.meters.peak_memory().max(used),
+        startup: shared.meters.startup_memory,
+        resident: resident_bytes(),
+        backlog: shared.engine.backlog().map_or(0, |backlog| backlog.resident_bytes()),
+        tables: shared.engine.keyspace().iter().map(|(_, db)| db.table_bytes() as u64).sum(),
+        ..MemoryFigures::default()
+    };
+    for client in shared.engine.roster.list() {
+        let (bytes, count) = match client.is_replica.load(Relaxed) {
+            true => (&mut figures.replicas, &mut figures.replica_count),
+            false => (&mut figures.clients, &mut figures.client_count),
+        };
+        *bytes += client.memory_bytes();
+        *count += 1;
     }
-    lines.field("mem_clients_slaves", replicas);
-    lines.field("mem_clients_normal", normal);
+    figures
 }
 
 fn bytes(lines: &mut Lines, name: &str, value: u64) {

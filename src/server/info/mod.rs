@@ -25,6 +25,8 @@ use crate::config::Config;
 use crate::exec::stats::Totals;
 use crate::server::shared::Shared;
 
+pub use memory::figures as memory_figures;
+
 /// What all sections are written from.
 struct Moment<'a> {
     shared: &'a Shared,
