@@ -186,9 +186,26 @@ impl Server {
         let _ = child.wait();
     }
 
-    /// Stops the process without ending it, as a machine that hangs.
+    /// Stops the process without ending it, as a machine that hangs. Returns when each of its threads stands still: the signal is
+    /// taken by one thread, and until that one gets a processor the others go on, and acknowledge what they receive.
     pub fn freeze(&self) {
         self.signal(libc::SIGSTOP);
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while !self.is_frozen() {
+            assert!(Instant::now() < deadline, "{:?} goes on after SIGSTOP", self.product);
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Are all threads of the process stopped by a signal?
+    fn is_frozen(&self) -> bool {
+        let pid = self.child.as_ref().expect("the server runs").id();
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process is there");
+        tasks.flatten().all(|task| {
+            // `tid (name) state ...`; a thread that has just ended has no such file any more.
+            let line = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            line.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+        })
     }
 
     /// Continues after `freeze`.
