@@ -48,6 +48,13 @@ impl Histogram {
         counter.store(counter.load(Relaxed).wrapping_add(count), Relaxed);
     }
 
+    /// Adds what another has counted. Only by the thread that records here.
+    pub fn absorb(&self, other: &Histogram) {
+        for (sum, count) in self.counts.iter().zip(other.counts.iter()) {
+            sum.store(sum.load(Relaxed).wrapping_add(count.load(Relaxed)), Relaxed);
+        }
+    }
+
     /// Forgets everything. Only by the thread that records.
     pub fn clear(&self) {
         self.counts.iter().for_each(|count| count.store(0, Relaxed));

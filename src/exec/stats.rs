@@ -2,13 +2,15 @@
 //!
 //! Every executor owns one `Counters` and bumps it without locked instructions; INFO adds them up. CONFIG RESETSTAT
 //! notes the sums of the moment and later sums are shown less those.
-//! Always: a counter has one writer, its executor; a reader may be a moment behind.
+//! What an executor has counted goes to the departed ones' counters when it ends, so nothing is lost and nothing is kept.
+//! Always: a counter has one writer, its executor (of the departed: whoever holds the list); a reader may be a moment behind.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::base::histogram::{Distribution, Histogram};
+use crate::base::sync::lock;
 use crate::commands::spec::table::{CommandId, table};
 
 /// What is counted once per server. The order is that of `Counters::totals`.
@@ -129,11 +131,34 @@ impl Counters {
     pub fn error(&self, text: &str) {
         self.add(Count::ErrorReplies, 1);
         let code = text.split(' ').next().unwrap_or("ERR");
-        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut errors = lock(&self.errors);
         if let Some(count) = errors.get_mut(code) {
             *count += 1;
         } else if errors.len() < ERROR_CODES_MAX {
             errors.insert(code.to_owned(), 1);
+        }
+    }
+
+    /// Adds what an executor has counted that counts no more. Both have followed the last reset, if `durations` are wanted.
+    fn absorb(&self, gone: &Counters, durations: bool) {
+        for (sum, counter) in self.totals.iter().zip(&gone.totals) {
+            bump(sum, counter.load(Relaxed));
+        }
+        for (sum, counters) in self.commands.iter().zip(&gone.commands) {
+            bump(&sum.calls, counters.calls.load(Relaxed));
+            bump(&sum.nanos, counters.nanos.load(Relaxed));
+            bump(&sum.rejected, counters.rejected.load(Relaxed));
+            bump(&sum.failed, counters.failed.load(Relaxed));
+            if let Some(of_gone) = counters.durations.get()
+                && durations
+            {
+                sum.durations.get_or_init(Histogram::default).absorb(of_gone);
+            }
+        }
+        let of_gone = lock(&gone.errors);
+        let mut errors = lock(&self.errors);
+        for (code, count) in of_gone.iter() {
+            *errors.entry(code.clone()).or_default() += count;
         }
     }
 }
@@ -162,7 +187,7 @@ impl Totals {
             sum.rejected += counter.rejected.load(Relaxed);
             sum.failed += counter.failed.load(Relaxed);
         }
-        for (code, count) in counters.errors.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for (code, count) in lock(&counters.errors).iter() {
             *self.errors.entry(code.clone()).or_default() += count;
         }
     }
@@ -186,10 +211,24 @@ impl Totals {
     }
 }
 
+/// Who has counters.
+#[derive(Default)]
+struct All {
+    executors: Vec<Arc<Counters>>,
+    /// What executors have counted that are gone; none until the first is.
+    departed: Option<Counters>,
+}
+
+impl All {
+    fn iter(&self) -> impl Iterator<Item = &Counters> {
+        self.executors.iter().map(Arc::as_ref).chain(&self.departed)
+    }
+}
+
 /// The counters of all executors.
 #[derive(Default)]
 pub struct Statistics {
-    all: Mutex<Vec<Arc<Counters>>>,
+    all: Mutex<All>,
     baseline: Mutex<Totals>,
     /// Resets so far. Bumped by RESETSTAT before the views are refreshed; executors then clear their histograms, and those of
     /// an executor that has not yet are not looked at. Relaxed: a display.
@@ -197,18 +236,28 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Counters for a new executor. They stay in the sums when it is gone.
+    /// Counters for a new executor, which gives them back with `retire`.
     pub fn register(&self) -> Arc<Counters> {
         let counters = Arc::new(Counters::new());
         counters.follow_reset(self.epoch());
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).push(counters.clone());
+        lock(&self.all).executors.push(counters.clone());
         counters
+    }
+
+    /// An executor ends: its counts stay in the sums, its memory does not.
+    pub fn retire(&self, gone: &Arc<Counters>) {
+        let mut all = lock(&self.all);
+        all.executors.retain(|counters| !Arc::ptr_eq(counters, gone));
+        let epoch = self.epoch();
+        let departed = all.departed.get_or_insert_with(Counters::new);
+        departed.follow_reset(epoch);
+        departed.absorb(gone, gone.epoch.load(Relaxed) == epoch);
     }
 
     /// Sums since the start of the server.
     pub fn since_start(&self) -> Totals {
         let mut totals = Totals::default();
-        for counters in self.all.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for counters in lock(&self.all).iter() {
             totals.add(counters);
         }
         totals
@@ -216,14 +265,14 @@ impl Statistics {
 
     /// One sum since the start of the server, for those who look often.
     pub fn count_since_start(&self, count: Count) -> u64 {
-        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = lock(&self.all);
         all.iter().map(|counters| counters.totals[count as usize].load(Relaxed)).sum()
     }
 
     /// Sums since the last reset.
     pub fn totals(&self) -> Totals {
         let mut totals = self.since_start();
-        totals.subtract(&self.baseline.lock().unwrap_or_else(PoisonError::into_inner));
+        totals.subtract(&lock(&self.baseline));
         totals
     }
 
@@ -235,7 +284,7 @@ impl Statistics {
     pub fn durations(&self, command: CommandId) -> Distribution {
         let mut sum = Distribution::default();
         let epoch = self.epoch();
-        for counters in self.all.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for counters in lock(&self.all).iter() {
             if let Some(durations) = counters.commands[command.0 as usize].durations.get()
                 && counters.epoch.load(Relaxed) == epoch
             {
@@ -248,13 +297,14 @@ impl Statistics {
     /// CONFIG RESETSTAT. The views have to be refreshed afterwards.
     pub fn reset(&self) {
         self.epoch.fetch_add(1, Relaxed);
-        *self.baseline.lock().unwrap_or_else(PoisonError::into_inner) = self.since_start();
+        *lock(&self.baseline) = self.since_start();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Count, Statistics};
+    use crate::commands::spec::table::table;
 
     #[test]
     fn a_reset_hides_what_was_counted_before() {
@@ -270,5 +320,32 @@ mod tests {
         assert_eq!(statistics.totals().get(Count::Commands), 1);
         assert!(statistics.totals().errors.is_empty());
         assert_eq!(statistics.since_start().get(Count::Commands), 6);
+    }
+
+    #[test]
+    fn what_an_executor_has_counted_outlives_it_and_its_counters_do_not() {
+        let statistics = Statistics::default();
+        let stays = statistics.register();
+        let ping = table().lookup(b"ping").expect("it is there").id;
+        stays.called(ping, 1000, true);
+        for _ in 0..100 {
+            let gone = statistics.register();
+            gone.add(Count::Commands, 2);
+            gone.called(ping, 1000, true);
+            gone.error("ERR bad");
+            statistics.retire(&gone);
+            assert_eq!(std::sync::Arc::strong_count(&gone), 1);
+        }
+        assert_eq!(super::lock(&statistics.all).executors.len(), 1);
+        let totals = statistics.totals();
+        assert_eq!((totals.get(Count::Commands), totals.errors["ERR"]), (200, 100));
+        assert_eq!(totals.commands[ping.0 as usize].calls, 101);
+        assert_eq!(statistics.durations(ping).total(), 101);
+        statistics.reset();
+        let late = statistics.register();
+        late.called(ping, 1000, true);
+        statistics.retire(&late);
+        assert_eq!(statistics.durations(ping).total(), 1);
+        assert_eq!(statistics.totals().commands[ping.0 as usize].calls, 1);
     }
 }

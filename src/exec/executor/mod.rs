@@ -263,6 +263,13 @@ impl Executor {
     }
 }
 
+/// What it has counted stays.
+impl Drop for Executor {
+    fn drop(&mut self) {
+        self.engine.statistics.retire(&self.counters);
+    }
+}
+
 /// Locks what a command touches.
 #[inline]
 pub(super) fn open<'v>(
