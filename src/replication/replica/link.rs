@@ -1,7 +1,7 @@
 //! The link: the thread that follows one primary until it is told not to.
 //!
 //! ```text
-//!            +---------------------- a second later, or more ---------------------------+
+//!            +------------------ a second later, or more (see `retry`) ------------------+
 //!            v                                                                      |
 //!   Connect -> Connecting -> Handshake --+CONTINUE----------> Connected --lost--+   | any failure
 //!            ^                    \--+FULLRESYNC-> Transfer ----^               |   |
@@ -29,16 +29,11 @@ use crate::replication::replica::apply::{Applier, ApplyError};
 use crate::replication::replica::control::{Control, Peer};
 use crate::replication::replica::full_sync::{FullSync, Origin, SyncError};
 use crate::replication::replica::handshake::{self, Agreed, Introduction, Refusal};
+use crate::replication::replica::retry::{RETRY_AFTER, Retry};
 use crate::replication::replica::wire::{self, Lost, Wire};
 use crate::replication::role::{LinkState, LinkStatus};
 use crate::replication::state::Replication;
 
-/// Between two attempts to connect, as Redis' cron.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// The longest wait between two attempts after snapshots that could not be loaded: each costs the primary a walk over its
-/// data set, and the next one will hardly be better.
-/// Tests refuse many in a row.
-const RETRY_REFUSED_MAX: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 60 });
 /// Between two acknowledgements.
 const ACK_EVERY: Duration = Duration::from_secs(1);
 
@@ -47,7 +42,7 @@ const ACK_EVERY: Duration = Duration::from_secs(1);
 enum Again {
     AtOnce,
     Later,
-    /// A snapshot was of no use: later each time.
+    /// A full sync came to nothing: later each time.
     BackOff,
     Never,
 }
@@ -58,8 +53,7 @@ pub struct Link {
     status: Arc<LinkStatus>,
     replication: Arc<Replication>,
     applier: Applier,
-    /// Snapshots in a row that could not be loaded.
-    refused: u32,
+    retry: Retry,
     /// The primary understands acknowledgements.
     has_acks: bool,
 }
@@ -71,7 +65,7 @@ impl Link {
         replication: Arc<Replication>,
         applier: Applier,
     ) -> Link {
-        Link { control, status, replication, applier, refused: 0, has_acks: true }
+        Link { control, status, replication, applier, retry: Retry::default(), has_acks: true }
     }
 
     /// Until nobody wants it any more.
@@ -84,8 +78,7 @@ impl Link {
                 Again::AtOnce => {}
                 Again::Later => self.pause(&mut poll, RETRY_AFTER),
                 Again::BackOff => {
-                    let wait = wait_after(self.refused, RETRY_REFUSED_MAX);
-                    self.refused += 1;
+                    let wait = self.retry.useless();
                     log::warn!("The next attempt to synchronize follows in {} seconds.", wait.as_secs());
                     self.pause(&mut poll, wait);
                 }
@@ -142,8 +135,10 @@ impl Link {
         self.introduce_peer(&wire);
         match self.synchronize(&mut wire) {
             Ok(true) => {
-                self.refused = 0;
-                self.follow(&mut wire)
+                let since = Instant::now();
+                let again = self.follow(&mut wire);
+                self.retry.followed(since.elapsed(), again != Again::BackOff);
+                again
             }
             Ok(false) => Again::Never,
             Err(again) => again,
@@ -230,7 +225,7 @@ impl Link {
         let noted = self.while_wanted(|link| {
             link.set_state(LinkState::Connect);
             link.engine().set_link_down(true);
-            if again == Again::Later {
+            if again == Again::BackOff {
                 link.leave_history();
             }
         });
@@ -261,7 +256,7 @@ impl Link {
                      resynchronization follows.",
                     self.applier.offset()
                 );
-                Again::Later
+                Again::BackOff
             }
         }
     }
@@ -341,11 +336,6 @@ impl Link {
     }
 }
 
-/// How long to wait after `refused` earlier snapshots in a row that could not be loaded: 1, 2, 4 seconds and so on.
-fn wait_after(refused: u32, max: Duration) -> Duration {
-    (RETRY_AFTER * 2u32.saturating_pow(refused.min(6))).min(max)
-}
-
 /// Why a stream ended.
 enum Ended {
     Unwanted,
@@ -408,22 +398,10 @@ fn report_sync_error(error: &SyncError) -> Again {
             );
             return Again::BackOff;
         }
-        SyncError::BadEnd(reason) => log::error!("{reason}. The present data are kept."),
+        SyncError::BadEnd(reason) => {
+            log::error!("{reason}. The present data are kept.");
+            return Again::BackOff;
+        }
     }
     Again::Later
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::wait_after;
-
-    #[test]
-    fn snapshots_that_cannot_be_loaded_are_asked_for_less_and_less_often() {
-        let waits: Vec<u64> =
-            (0..9).map(|refused| wait_after(refused, Duration::from_secs(60)).as_secs()).collect();
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        assert_eq!(wait_after(u32::MAX, Duration::from_secs(60)).as_secs(), 60);
-    }
 }

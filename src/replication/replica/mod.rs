@@ -6,7 +6,8 @@
 //! ```
 //!
 //! `Links` is called by the host (REPLICAOF, CLIENT KILL, CLIENT LIST) and by boot. `wire` is a connection; `handshake` what
-//! is said first; `full_sync` receives another data set; `apply` follows the stream; `link` the thread with its states.
+//! is said first; `full_sync` receives another data set; `apply` follows the stream; `link` the thread with its states; `retry` when
+//! it tries again.
 //! Always: at most one link may change this server, and none after `Links::lead` or `Links::stop` has returned.
 
 pub mod apply;
@@ -14,6 +15,7 @@ pub mod control;
 pub mod full_sync;
 pub mod handshake;
 pub mod link;
+mod retry;
 pub mod wire;
 
 #[cfg(test)]
