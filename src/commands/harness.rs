@@ -14,7 +14,7 @@ use crate::base::histogram::Distribution;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
 use crate::commands::spec::effect::encode;
-use crate::commands::spec::host::{MemoryFigures, Pause, Replicaof, Saving, Shutdown, Unblocking};
+use crate::commands::spec::host::{MemoryFigures, Pause, Reloading, Replicaof, Saving, Shutdown, Unblocking};
 use crate::commands::spec::table::{Command, CommandId, table};
 use crate::commands::spec::{Answer, Args, Blocking, Control, Ctx, Effect, Failure, Host, Next, Run, keys};
 use crate::config::{Asker, Config, Live, Origin};
@@ -393,7 +393,11 @@ impl Host for TestHost {
 
     fn shutdown(&self, _wish: Shutdown) {}
 
-    fn reload(&self, _saves_first: bool, _now: UnixMs) -> Result<(), Failure> {
+    fn is_loading(&self) -> bool {
+        false
+    }
+
+    fn reload(&self, _saves_first: bool, _client: &Arc<Client>, _now: UnixMs) -> Result<Reloading, Failure> {
         Err(Failure::text("ERR a harness has no disk"))
     }
 

@@ -52,7 +52,7 @@ impl ActiveExpiry {
             self.executor.engine().expiry_off_until.load(std::sync::atomic::Ordering::Relaxed) > now.0;
         // What is saved at the end is the end: a later DEL would leave replicas ahead of it.
         let view = self.executor.view();
-        let rests = view.is_stopping || view.is_paused(now) || is_off;
+        let rests = view.is_stopping || view.is_loading || view.is_paused(now) || is_off;
         let result = match (rests, view.is_replica) {
             (true, _) => Round::Complete,
             (false, true) => self.expire_own(Instant::now() + budget),
@@ -75,7 +75,7 @@ impl ActiveExpiry {
             self.executor.end_batch();
             self.executor.checkpoint();
             let view = self.executor.view();
-            if Instant::now() >= until || !view.is_replica || view.is_stopping {
+            if Instant::now() >= until || !view.is_replica || view.is_stopping || view.is_loading {
                 return Round::OutOfTime;
             }
         }
@@ -112,7 +112,7 @@ impl ActiveExpiry {
                 self.executor.end_batch();
                 self.executor.checkpoint();
                 let view = self.executor.view();
-                if Instant::now() >= until || view.is_replica || view.is_stopping {
+                if Instant::now() >= until || view.is_replica || view.is_stopping || view.is_loading {
                     return false;
                 }
                 if !goes_on {
@@ -138,7 +138,7 @@ impl ActiveExpiry {
             self.executor.end_batch();
             self.executor.checkpoint();
             let view = self.executor.view();
-            if Instant::now() >= until || view.is_replica || view.is_stopping {
+            if Instant::now() >= until || view.is_replica || view.is_stopping || view.is_loading {
                 return false;
             }
         }
@@ -167,6 +167,12 @@ impl Executor {
         drop(space);
         self.tally(tally);
         self.serve(ready);
+    }
+
+    /// Tells the replicas that a key is gone which was dropped as the data set was loaded.
+    pub fn tell_dropped(&mut self, dropped: &(DbIndex, Vec<u8>)) {
+        let nothing = Args::borrowed(&[], None);
+        self.stream.commit(dropped.0, &nothing, Effect::None, std::slice::from_ref(dropped));
     }
 
     /// Takes fields of a hash out that are past their deadline, as many as go into one HDEL. True if there may be more.

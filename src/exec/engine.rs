@@ -22,6 +22,7 @@ use crate::commands::spec::host::Pause;
 use crate::config::{Config, Live};
 use crate::exec::barrier::Barrier;
 use crate::exec::blocked::Registry;
+use crate::exec::loading::{LoadState, Loading};
 use crate::exec::slowness::Thresholds;
 use crate::exec::stats::Statistics;
 use crate::keyspace::db::Keyspace;
@@ -57,6 +58,8 @@ pub struct Engine {
     pub slow_log: SlowLog,
     pub latency: Latency,
     pub started: UnixMs,
+    /// The data set that is being loaded.
+    pub loading: Loading,
     keyspace: ArcSwap<Keyspace>,
     /// The stream, if anybody follows or has followed recently.
     backlog: ArcSwapOption<Backlog>,
@@ -102,6 +105,7 @@ impl Engine {
             slow_log: SlowLog::default(),
             latency: Latency::default(),
             started: now,
+            loading: Loading::default(),
             keyspace: ArcSwap::from_pointee(Keyspace::new(databases)),
             backlog: ArcSwapOption::empty(),
             snapshot: ArcSwapOption::empty(),
@@ -200,6 +204,23 @@ impl Engine {
         self.bump();
     }
 
+    /// A load begins, unless another one is under way: false then. `total_bytes`: the length of what is read, 0 if unknown.
+    /// Only while the world stands still, or before anybody is served.
+    pub fn begin_loading(&self, state: LoadState, total_bytes: u64, now: UnixMs) -> bool {
+        if self.loading.state() != LoadState::Ready {
+            return false;
+        }
+        self.loading.enter(state, total_bytes, now);
+        self.bump();
+        true
+    }
+
+    /// The load is over, well or not.
+    pub fn end_loading(&self) {
+        self.loading.enter(LoadState::Ready, 0, self.started);
+        self.bump();
+    }
+
     /// No command of a client runs from now on. Only while the world stands still.
     pub fn set_stopping(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
@@ -231,6 +252,7 @@ impl Engine {
             is_link_down: self.is_link_down.load(Ordering::Relaxed),
             is_disk_failing: self.is_disk_failing.load(Ordering::Relaxed),
             is_stopping: self.is_stopping.load(Ordering::Relaxed),
+            is_loading: self.loading.state() == LoadState::Blocking,
             pause: *lock(&self.pause),
         }
     }
@@ -262,6 +284,8 @@ pub struct View {
     pub is_link_down: bool,
     pub is_disk_failing: bool,
     pub is_stopping: bool,
+    /// Is the data set not there yet?
+    pub is_loading: bool,
     pub pause: Option<Pause>,
 }
 
@@ -276,6 +300,7 @@ impl View {
     pub fn is_open(&self) -> bool {
         !self.is_replica
             && !self.is_disk_failing
+            && !self.is_loading
             && self.config.min_replicas_to_write == 0
             && self.config.maxmemory == 0
     }

@@ -90,6 +90,7 @@ impl Executor {
         let view = &self.view;
         let is_exempt = (view.is_replica && view.config.replica_ignore_maxmemory)
             || view.is_stopping
+            || view.is_loading
             || view.is_paused(self.now);
         if is_exempt || !is_over(view) {
             return Room::Enough;

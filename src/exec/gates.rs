@@ -132,5 +132,9 @@ pub(super) fn role(
             "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
         ));
     }
+    let waits_for_data = !flags.has(Flags::LOADING) || of_queue(|flags| !flags.has(Flags::LOADING));
+    if view.is_loading && waits_for_data {
+        return Err(Failure::LOADING);
+    }
     Ok(())
 }

@@ -19,6 +19,7 @@ pub mod engine;
 pub mod eviction;
 pub mod executor;
 pub mod gates;
+pub mod loading;
 mod monitor;
 mod pause;
 mod redact;

@@ -9,10 +9,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::base::clock;
 use crate::base::histogram::Distribution;
 use crate::base::ids::UnixMs;
-use crate::commands::spec::host::{MemoryFigures, Pause, Replicaof, Saving, Shutdown, Unblocking};
+use crate::commands::spec::host::{MemoryFigures, Pause, Reloading, Replicaof, Saving, Shutdown, Unblocking};
 use crate::commands::spec::table::CommandId;
 use crate::commands::spec::{Answer, Failure, Host};
 use crate::config::{Asker, Config, Live, SetError};
+use crate::exec::loading::LoadState;
 use crate::exec::transaction;
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::entry::Stamp;
@@ -88,6 +89,18 @@ impl ServerHost {
         }
         apply_admission(&self.shared.admission, new);
         Ok(())
+    }
+}
+
+fn reload_failure(error: ReloadError) -> Failure {
+    match error {
+        // The cause is in the log, as with Redis.
+        ReloadError::Save(_) => Failure::text("ERR"),
+        ReloadError::Busy => Failure::LOADING,
+        ReloadError::Load(_) | ReloadError::Missing => {
+            log::warn!("DEBUG RELOAD: {error}");
+            Failure::text("ERR Error trying to load the RDB dump, check server logs.")
+        }
     }
 }
 
@@ -189,16 +202,28 @@ impl Host for ServerHost {
         let _ = self.shared.stop.send(Stop::Command(wish));
     }
 
-    fn reload(&self, saves_first: bool, now: UnixMs) -> Result<(), Failure> {
-        let reloaded = reload(&self.shared.engine, self.shared.saver(), saves_first, now);
-        reloaded.map(drop).map_err(|error| match error {
-            // The cause is in the log, as with Redis.
-            ReloadError::Save(_) => Failure::text("ERR"),
-            ReloadError::Load(_) | ReloadError::Missing => {
-                log::warn!("DEBUG RELOAD: {error}");
-                Failure::text("ERR Error trying to load the RDB dump, check server logs.")
+    fn reload(&self, saves_first: bool, client: &Arc<Client>, now: UnixMs) -> Result<Reloading, Failure> {
+        let (engine, saver) = (self.shared.engine.clone(), self.shared.saver().clone());
+        let work = move || reload(&engine, &saver, saves_first, now).map(drop).map_err(reload_failure);
+        if self.shared.engine.barrier.stands_for_me() {
+            return work().map(|()| Reloading::Done);
+        }
+        client.is_blocked.store(true, Relaxed);
+        let (shared, waiting) = (self.shared.clone(), client.clone());
+        let thread = std::thread::Builder::new().name("reload".into()).spawn(move || {
+            let reply = match work() {
+                Ok(()) => b"+OK\r\n".to_vec(),
+                Err(failure) => format!("-{}\r\n", failure.0).into_bytes(),
+            };
+            shared.answer(&waiting, Answer { reply, ..Answer::default() });
+        });
+        match thread {
+            Ok(_) => Ok(Reloading::UnderWay),
+            Err(cause) => {
+                client.is_blocked.store(false, Relaxed);
+                Err(Failure::new(format!("ERR no thread can be had: {cause}")))
             }
-        })
+        }
     }
 
     fn rename_history(&self) {
@@ -207,6 +232,10 @@ impl Host for ServerHost {
 
     fn is_replica(&self) -> bool {
         self.shared.engine.is_replica()
+    }
+
+    fn is_loading(&self) -> bool {
+        self.shared.engine.loading.state() == LoadState::Blocking
     }
 
     fn kill(&self, client: &Client) {

@@ -1,12 +1,13 @@
 //! Wiring: who owns what, start order, shutdown.
 //!
 //! ```text
-//!  boot: log -> directory -> daemon -> engine -> data -> listeners -> workers -> cron -> signals -> "Ready"
+//!  boot: log -> directory -> daemon -> engine -> workers -> listeners -> signals -> data -> cron -> "Ready"
+//!                                                `-- clients are answered: -LOADING, INFO, SHUTDOWN --'
 //!  stop: listeners -> links and senders -> save -> workers -> cron
 //! ```
 //!
 //! Called by `main` with a configuration that passed every check.
-//! Always: a thread is started by `boot` and joined by it, and nothing serves before the data set is loaded.
+//! Always: a thread is started by `boot` and joined by it, and no command reaches a key before the data set is loaded.
 
 pub mod blocked;
 pub mod client_memory;
@@ -19,6 +20,7 @@ pub mod process;
 pub mod shared;
 pub mod worker;
 
+use std::cell::Cell;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -28,10 +30,12 @@ use crossbeam::channel::{Receiver, unbounded};
 
 use crate::backlog::Offset;
 use crate::base::clock;
-use crate::base::ids::UnixMs;
+use crate::base::ids::{DbIndex, UnixMs};
 use crate::commands::spec::host::Shutdown;
 use crate::config::{Config, Live, Origin};
 use crate::exec::engine::Engine;
+use crate::exec::executor::Executor;
+use crate::exec::loading::LoadState;
 use crate::net::acceptor::Acceptor;
 use crate::net::admission::Admission;
 use crate::net::event_loop::{EventLoop, Seat};
@@ -44,6 +48,9 @@ use crate::server::host::ServerHost;
 use crate::server::shared::{Shared, Stop};
 use crate::server::worker::{Message, Worker};
 use crate::session::client::Client;
+
+/// Keys whose end is told to replicas between two looks at the barrier.
+const DROPPED_PER_BATCH: usize = 128;
 
 /// Runs the server until it is told to stop.
 pub fn boot(mut config: Config, origin: Origin) -> ExitCode {
@@ -124,8 +131,7 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
     let saver = Saver::new(engine.clone(), replication.snapshots().clone(), engine.started);
     assert!(shared.saver.set(saver.clone()).is_ok(), "set once, here");
     engine.set_host(Arc::new(ServerHost::new(shared.clone())));
-    load_at_start(&engine, &saver, &replication)
-        .map_err(|cause| format!("Fatal error loading the DB: {cause}. Exiting."))?;
+    assert!(engine.begin_loading(LoadState::Blocking, 0, engine.started), "nobody else loads yet");
     replication.start().map_err(|cause| format!("Can't start the replication threads: {cause}"))?;
 
     let workers =
@@ -136,20 +142,28 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
     // Set once, here; a second boot in one process does not exist.
     let _ = shared.acceptor.set(acceptor_handle.clone());
     let accepting = spawn("acceptor", move || acceptor.run())?;
-    let cron = Cron::start(shared.clone()).map_err(|cause| format!("Can't start cron: {cause}"))?;
+    // The link waits until our own data set is there; its place in the stream may be.
     if let Some(primary) = engine.config.load().replicaof.clone() {
         shared
             .follow(&primary.host, primary.port)
             .map_err(|cause| format!("Can't start the link to the primary: {cause}"))?;
     }
     process::watch_signals(stop).map_err(|cause| format!("Can't watch for signals: {cause}"))?;
-    info!("Ready to accept connections");
-
-    let (code, waits) = wait(&shared, &stopped);
+    let is_loaded = load_at_start(&engine, &saver, &replication, &stopped)
+        .map_err(|cause| format!("Fatal error loading the DB: {cause}. Exiting."))?;
+    let (mut code, mut waits, mut cron) = (ExitCode::SUCCESS, false, None);
+    if is_loaded {
+        engine.end_loading();
+        cron = Some(Cron::start(shared.clone()).map_err(|cause| format!("Can't start cron: {cause}"))?);
+        info!("Ready to accept connections");
+        (code, waits) = wait(&shared, &stopped);
+    }
     shared.links().stop();
     acceptor_handle.stop();
     join("acceptor", accepting);
-    cron.stop();
+    if let Some(cron) = cron {
+        cron.stop();
+    }
     handles.iter().for_each(|worker| worker.stop());
     workers.into_iter().for_each(|worker| join("worker", worker));
     // Nobody writes any more: what was acknowledged to clients reaches the replicas.
@@ -160,19 +174,56 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
     Ok(code)
 }
 
-/// Loads the data set, and takes up the replication history where it was saved.
-fn load_at_start(engine: &Engine, saver: &Saver, replication: &Replication) -> Result<(), LoadError> {
+/// Loads the data set, and takes up the replication history where it was saved. False if the server is to stop instead.
+fn load_at_start(
+    engine: &Arc<Engine>,
+    saver: &Saver,
+    replication: &Replication,
+    stopped: &Receiver<Stop>,
+) -> Result<bool, LoadError> {
     let now = UnixMs(clock::now_ms());
-    let Some(report) = load_current(engine, saver, Expired::Keep, now)? else { return Ok(()) };
+    let is_replica = engine.config.load().replicaof.is_some();
+    let expired = if is_replica { Expired::Keep } else { Expired::Report };
+    let is_stopped = Cell::new(false);
+    let is_wanted = || {
+        if !is_stopped.get() && stopped.try_recv().is_ok() {
+            warn!("Received shutdown signal during loading, exiting now.");
+            is_stopped.set(true);
+        }
+        !is_stopped.get()
+    };
+    let report = match load_current(engine, saver, expired, now, &is_wanted) {
+        Ok(Some(report)) => report,
+        Ok(None) => return Ok(true),
+        Err(LoadError::Cancelled) => return Ok(false),
+        Err(error) => return Err(error),
+    };
     let id = report.replid.as_deref().and_then(|id| ReplId::parse(id.as_bytes()));
     if let (Some(id), Some(offset)) = (id, report.offset) {
-        if engine.config.load().replicaof.is_some() {
+        if is_replica {
             replication.restore_as_replica(id, Offset(offset), report.stream_db);
         } else {
             replication.restore_as_primary(id, Offset(offset), now);
+            tell_dropped(engine, &report.dropped);
         }
     }
-    Ok(())
+    Ok(true)
+}
+
+/// Replicas that resume hold the keys that were dropped because their deadline had passed: they get a DEL for each.
+fn tell_dropped(engine: &Arc<Engine>, dropped: &[(DbIndex, Vec<u8>)]) {
+    if dropped.is_empty() {
+        return;
+    }
+    let mut executor = Executor::new(engine.clone());
+    executor.unpark();
+    for some in dropped.chunks(DROPPED_PER_BATCH) {
+        executor.begin_batch();
+        some.iter().for_each(|key| executor.tell_dropped(key));
+        executor.end_batch();
+        executor.checkpoint();
+    }
+    executor.park();
 }
 
 /// Blocks until the server may stop. Says also whether replicas are to be waited for.

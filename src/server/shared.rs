@@ -16,6 +16,7 @@ use crate::base::mailbox::{Full, Post};
 use crate::commands::spec::Answer;
 use crate::commands::spec::host::Shutdown;
 use crate::exec::engine::Engine;
+use crate::exec::loading::LoadState;
 use crate::exec::stats::Count;
 use crate::keyspace::db::Keyspace;
 use crate::net::acceptor::AcceptorHandle;
@@ -315,6 +316,10 @@ impl Shared {
     }
 
     fn save_before_the_end(&self, wish: Shutdown) -> Result<(), SaveError> {
+        if self.engine.loading.state() == LoadState::Blocking {
+            // What is on disk is more than what is in memory.
+            return Ok(());
+        }
         let by_itself = !self.engine.config.load().save.is_empty();
         if !wish.saves.unwrap_or(by_itself) {
             return Ok(());

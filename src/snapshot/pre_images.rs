@@ -10,7 +10,7 @@
 //! walker holds only to take the buffers; and the bytes waiting here never exceed the limit by more than one record.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam::utils::CachePadded;
@@ -47,6 +47,8 @@ pub struct Store {
     /// Bytes in the lanes and in the walker's hands, not yet in a chunk. Writers add, the walker subtracts; Relaxed,
     /// publishes nothing: the lanes' mutexes do.
     bytes_held: AtomicUsize,
+    /// Bytes that have left for a chunk. Stored by the walker, read by INFO; Relaxed, stands for itself.
+    bytes_released: AtomicU64,
     /// The limit was passed: stored by the writer that passed it, read by the walker. Relaxed; a flag on its own.
     is_over_limit: AtomicBool,
     /// Nobody wants pre-images any more: stored by the walker, or by the writer that passed the limit; read by writers,
@@ -72,6 +74,7 @@ impl Store {
             bytes_max,
             dialect,
             bytes_held: AtomicUsize::new(0),
+            bytes_released: AtomicU64::new(0),
             is_over_limit: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
         })
@@ -115,7 +118,13 @@ impl Store {
 
     /// So many of the drained bytes are in a chunk now.
     pub fn release(&self, bytes: usize) {
+        self.bytes_released.fetch_add(bytes as u64, Relaxed);
         self.bytes_held.fetch_sub(bytes, Relaxed);
+    }
+
+    /// Bytes that changes have cost since the cut. A hint while writers are at work.
+    pub fn bytes_captured(&self) -> u64 {
+        self.bytes_released.load(Relaxed) + self.bytes_held() as u64
     }
 
     pub fn is_over_limit(&self) -> bool {

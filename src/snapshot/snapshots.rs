@@ -21,7 +21,7 @@ use crate::snapshot::SnapshotError;
 use crate::snapshot::chunks::{Feed, Subscription, Terms, Wake};
 use crate::snapshot::cut::{Cut, StreamPosition, World};
 use crate::snapshot::pre_images::{BYTES_MAX, Handle, Store};
-use crate::snapshot::walker::{WalkOptions, WalkReport, Walker};
+use crate::snapshot::walker::{Milestone, WalkOptions, WalkReport, Walker};
 
 /// What a follower does with the snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,6 +80,19 @@ struct Underway {
     pre_images: Arc<Store>,
     for_file: bool,
     for_replicas: usize,
+    keys: u64,
+    milestone: Arc<Milestone>,
+}
+
+/// How far the walk that is under way has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WalkProgress {
+    /// Keys at the cut.
+    pub keys_total: u64,
+    /// Those that the walker has taken.
+    pub keys_walked: u64,
+    /// Bytes of entries that changed before it came to them.
+    pub captured_bytes: u64,
 }
 
 struct State {
@@ -166,6 +179,18 @@ impl Snapshots {
         underway.feed.bytes_held() + underway.pre_images.bytes_held() as u64
     }
 
+    /// How far the walk under way has come; `None` while there is none.
+    pub fn progress(&self) -> Option<WalkProgress> {
+        match &self.state().walking {
+            Walking::Yes(underway) => Some(WalkProgress {
+                keys_total: underway.keys,
+                keys_walked: underway.milestone.keys(),
+                captured_bytes: underway.pre_images.bytes_captured(),
+            }),
+            Walking::No | Walking::Starting => None,
+        }
+    }
+
     /// How the last walk ended; `None` before the first.
     pub fn last(&self) -> Option<Result<WalkReport, SnapshotError>> {
         self.state().last
@@ -196,19 +221,21 @@ impl Snapshots {
             std::mem::take(&mut state.waiting)
         };
         let Taken { cut, feed, pre_images, followers, left } = self.take_cut(requests, now);
+        let walker = Walker::new(cut.clone(), pre_images.clone(), feed.clone(), options);
         let count = |following| followers.iter().filter(|follower| **follower == following).count();
         let underway = Underway {
             feed: feed.clone(),
             pre_images: pre_images.clone(),
             for_file: count(Following::File) > 0,
             for_replicas: count(Following::Replica),
+            keys: cut.keys(),
+            milestone: walker.milestone(),
         };
         {
             let mut state = self.state();
             state.waiting.splice(0..0, left);
             state.walking = Walking::Yes(underway);
         }
-        let walker = Walker::new(cut.clone(), pre_images.clone(), feed.clone(), options);
         let ending =
             Ending { snapshots: self.clone(), feed, pre_images, result: Err(SnapshotError::Panicked) };
         let walk = std::thread::Builder::new().name("walker".into()).spawn(move || {

@@ -11,6 +11,7 @@
 //! shard's lock, and stamped there, so exactly once; no lock is held while anything is encoded or sent.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::base::ids::DbIndex;
@@ -76,8 +77,22 @@ pub struct WalkReport {
     pub pre_image_bytes: u64,
 }
 
+/// How far a walk has come, for INFO.
+#[derive(Default)]
+pub struct Milestone {
+    /// Keys that the walker has taken. Stored by it, read by anybody; Relaxed, stands for itself.
+    keys: AtomicU64,
+}
+
+impl Milestone {
+    pub fn keys(&self) -> u64 {
+        self.keys.load(Relaxed)
+    }
+}
+
 /// One walk.
 pub struct Walker {
+    milestone: Arc<Milestone>,
     cut: Arc<Cut>,
     pre_images: Arc<Store>,
     output: Output,
@@ -109,12 +124,18 @@ impl Walker {
             output,
             slice: Slice::default(),
             compressor: options.compress.then(lzf::Compressor::new),
+            milestone: Arc::default(),
             delay: options.key_save_delay,
             used_memory: options.used_memory,
             pending: (0..databases).map(|_| Vec::new()).collect(),
             pending_bytes: vec![0; databases],
             report: WalkReport::default(),
         }
+    }
+
+    /// What shows how far it has come.
+    pub fn milestone(&self) -> Arc<Milestone> {
+        self.milestone.clone()
     }
 
     /// Walks to the end. `all_captured` is called when no entry needs a pre-image any more, before the last ones are sent.
@@ -172,6 +193,7 @@ impl Walker {
                 output.send_if_full()
             })?;
             self.report.keys_walked = keys;
+            self.milestone.keys.store(keys, Relaxed);
             self.slice.clear(2 * SLICE_BYTES_MAX);
         }
         Ok(())

@@ -87,7 +87,7 @@ fn set(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     }
     let pairs: Vec<(&[u8], &[u8])> =
         (2..args.len()).step_by(2).map(|at| (args.get(at), args.get(at + 1))).collect();
-    let asker = Asker { local: control.session.client.is_local(), loading: false };
+    let asker = Asker { local: control.session.client.is_local(), loading: control.host.is_loading() };
     control.host.set_config(asker, &pairs)?;
     control.reply.ok();
     Ok(())

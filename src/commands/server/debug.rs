@@ -13,7 +13,8 @@ use crate::codec::rdb::dump;
 use crate::codec::rdb::encode::{write_integer, write_string};
 use crate::commands::server::debug_protocol::protocol;
 use crate::commands::spec::help::help;
-use crate::commands::spec::{Args, Control, Failure, Flags, Group, Row, Run, flags};
+use crate::commands::spec::host::Reloading;
+use crate::commands::spec::{Args, Control, Failure, Flags, Group, Next, Row, Run, flags};
 use crate::config::units;
 use crate::each_collection;
 use crate::keyspace::db::Db;
@@ -244,8 +245,10 @@ fn reload(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
         }
         saves_first = false;
     }
-    control.host.reload(saves_first, control.now)?;
-    control.reply.ok();
+    match control.host.reload(saves_first, &control.session.client, control.now)? {
+        Reloading::Done => control.reply.ok(),
+        Reloading::UnderWay => control.next = Next::Block,
+    }
     Ok(())
 }
 

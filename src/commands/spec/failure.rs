@@ -32,6 +32,8 @@ impl Failure {
     pub const TOO_LONG: Failure =
         Failure::text("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
 
+    pub const LOADING: Failure = Failure::text("LOADING Redis is loading the dataset in memory");
+
     /// A fixed text.
     pub const fn text(text: &'static str) -> Failure {
         Failure(Cow::Borrowed(text))

@@ -37,6 +37,14 @@ pub enum Saving {
     Scheduled,
 }
 
+/// What became of DEBUG RELOAD.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reloading {
+    Done,
+    /// The client blocks, and is answered when it is done.
+    UnderWay,
+}
+
 /// What SHUTDOWN asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Shutdown {
@@ -148,12 +156,15 @@ pub trait Host: Send + Sync {
     fn set_active_expiry(&self, on: bool);
     /// SHUTDOWN: leaves the wish with the main thread. The client, blocked, hears only of a failure.
     fn shutdown(&self, wish: Shutdown);
-    /// DEBUG RELOAD: the data set as it is on disk becomes the current one.
-    fn reload(&self, saves_first: bool, now: UnixMs) -> Result<(), Failure>;
+    /// DEBUG RELOAD: the data set as it is on disk becomes the current one. Within EXEC when this returns; otherwise on a
+    /// thread of its own, which answers the client, so that all others hear -LOADING meanwhile.
+    fn reload(&self, saves_first: bool, client: &Arc<Client>, now: UnixMs) -> Result<Reloading, Failure>;
     /// DEBUG CHANGE-REPL-ID: the replication history gets a name that nobody knows.
     fn rename_history(&self);
 
     fn is_replica(&self) -> bool;
+    /// Is the data set not there yet?
+    fn is_loading(&self) -> bool;
     /// Closes a client or a replica, after the replies that it still has to get.
     fn kill(&self, client: &Client);
     /// Cuts the link to our primary if it is at `address` (`ip:port`; empty for any). How many links that were: 0 or 1.

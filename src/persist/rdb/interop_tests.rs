@@ -91,7 +91,7 @@ fn check_both_ways(program: &str) {
     peer.call(&[b"SET", b"from the peer", b"with a deadline", b"PX", b"1000000"]);
     assert_eq!(peer.call(&[b"SAVE"]), b"+OK");
     drop(peer);
-    load_current(&ours.engine, &ours.saver, Expired::Drop, UnixMs(now_ms()))
+    load_current(&ours.engine, &ours.saver, Expired::Drop, UnixMs(now_ms()), &|| true)
         .expect("it loads")
         .expect("it is there");
     let mut found = contents(&ours.engine.keyspace());

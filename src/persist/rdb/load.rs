@@ -40,6 +40,8 @@ const AUX_FIELDS_MAX: usize = 1000;
 pub enum Expired {
     /// A primary that loads its own file drops them.
     Drop,
+    /// The same at its start: the report lists them if the file names a history, for replicas that resume hold them too.
+    Report,
     /// A replica keeps what its primary sends and waits for the primary's DEL.
     Keep,
 }
@@ -49,6 +51,8 @@ pub enum Expired {
 pub struct Progress {
     pub bytes: u64,
     pub keys: u64,
+    /// What the RDB says that its data took in memory, in bytes; 0 if it says nothing.
+    pub memory_bytes: u64,
 }
 
 /// How to load. `on_progress` is called about every thousand keys; `Break` ends the load with [`LoadError::Cancelled`].
@@ -161,6 +165,8 @@ pub struct LoadReport {
     pub keys: u64,
     /// Keys dropped because their deadline had passed.
     pub expired: u64,
+    /// Which ones, if that was asked for.
+    pub dropped: Vec<(DbIndex, Vec<u8>)>,
     /// Keys left out because their collection had no elements.
     pub empty: u64,
     /// Length of the RDB.
@@ -248,7 +254,9 @@ struct Loader<'a> {
     clock: u32,
     keys: u64,
     expired: u64,
+    dropped: Vec<(DbIndex, Vec<u8>)>,
     empty: u64,
+    memory_bytes: u64,
     aux: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -262,7 +270,9 @@ impl<'a> Loader<'a> {
             clock: access_clock(options.now),
             keys: 0,
             expired: 0,
+            dropped: Vec::new(),
             empty: 0,
+            memory_bytes: 0,
             aux: Vec::new(),
             options,
         }
@@ -278,6 +288,9 @@ impl<'a> Loader<'a> {
     }
 
     fn note(&mut self, name: Vec<u8>, value: Vec<u8>) {
+        if name == b"used-mem" {
+            self.memory_bytes = parse_i64(&value).and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
+        }
         if self.aux.len() < AUX_FIELDS_MAX {
             self.aux.push((name, value));
         }
@@ -286,8 +299,7 @@ impl<'a> Loader<'a> {
     fn take(&mut self, head: KeyHead, value: Value, position: impl Fn() -> u64) -> Result<(), LoadError> {
         let deadline = head.expire_at_ms.map(UnixMs);
         let is_past = deadline.is_some_and(|deadline| deadline < self.options.now);
-        if is_past && self.options.expired == Expired::Drop {
-            self.expired += 1;
+        if is_past && self.drops_expired(&head.key) {
             return Ok(());
         }
         // Redis leaves such keys out as well.
@@ -313,6 +325,18 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
+    /// What becomes of a key whose deadline has passed.
+    #[cold]
+    fn drops_expired(&mut self, key: &[u8]) -> bool {
+        match self.options.expired {
+            Expired::Keep => return false,
+            Expired::Report if self.aux(b"repl-id").is_some() => self.dropped.push((self.db, key.to_vec())),
+            Expired::Report | Expired::Drop => {}
+        }
+        self.expired += 1;
+        true
+    }
+
     fn insert_window(&mut self) -> Result<(), LoadError> {
         for record in &self.window {
             let db = self.keyspace.db(record.db);
@@ -332,7 +356,8 @@ impl<'a> Loader<'a> {
     }
 
     fn report_progress(&mut self, bytes: u64) -> Result<(), LoadError> {
-        match (self.options.on_progress)(Progress { bytes, keys: self.keys }) {
+        match (self.options.on_progress)(Progress { bytes, keys: self.keys, memory_bytes: self.memory_bytes })
+        {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(LoadError::Cancelled),
         }
@@ -366,6 +391,7 @@ impl<'a> Loader<'a> {
     fn finish<R: Read>(mut self, reader: RdbReader<R>) -> Result<Loaded, LoadError> {
         self.insert_window()?;
         self.report_progress(reader.position())?;
+        let dropped = std::mem::take(&mut self.dropped);
         let replid = self.aux(b"repl-id").filter(|id| id.len() == 40 && id.iter().all(u8::is_ascii_hexdigit));
         let number = |name: &[u8]| self.aux(name).and_then(parse_i64);
         let stream_db = number(b"repl-stream-db").and_then(|number| u16::try_from(number).ok());
@@ -373,6 +399,7 @@ impl<'a> Loader<'a> {
             format: reader.format(),
             keys: self.keys,
             expired: self.expired,
+            dropped,
             empty: self.empty,
             bytes: reader.position(),
             replid: replid.map(|id| String::from_utf8_lossy(id).into_owned()),

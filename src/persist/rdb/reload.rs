@@ -2,12 +2,15 @@
 //!
 //! ```text
 //!  dir/dbfilename -> load -> a new Keyspace --world stands still--> the engine's
+//!       engine.loading: Blocking, with how far it has come               Ready
 //! ```
 //!
 //! Called by `server::boot` and, through the host, by DEBUG RELOAD. A full sync uses `load` itself.
-//! Always: a load that fails leaves the present data set as it is.
+//! Always: a load that fails leaves the present data set as it is; nobody changes a key while one is under way.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +18,8 @@ use std::time::Instant;
 use crate::base::ids::UnixMs;
 use crate::base::number::parse_i64;
 use crate::exec::engine::Engine;
-use crate::persist::rdb::load::{Expired, LoadError, LoadOptions, LoadReport, load_file};
+use crate::exec::loading::{LoadState, Loading};
+use crate::persist::rdb::load::{Expired, LoadError, LoadOptions, LoadReport, load};
 use crate::persist::rdb::save::SaveError;
 use crate::persist::rdb::saver::Saver;
 
@@ -26,6 +30,8 @@ pub enum ReloadError {
     Load(LoadError),
     /// There is no file.
     Missing,
+    /// Another data set is being loaded.
+    Busy,
 }
 
 impl fmt::Display for ReloadError {
@@ -34,15 +40,15 @@ impl fmt::Display for ReloadError {
             ReloadError::Save(error) => error.fmt(f),
             ReloadError::Load(error) => error.fmt(f),
             ReloadError::Missing => write!(f, "there is no snapshot to load"),
+            ReloadError::Busy => write!(f, "a data set is being loaded already"),
         }
     }
 }
 
 impl std::error::Error for ReloadError {}
 
-/// Loads `dir/dbfilename` and makes it the current data set. `Ok(None)` if there is no such file. `expired`: dropped here,
-/// keys leave no trace in the stream; at start they are kept, because replicas that resume hold them as well and wait for
-/// the DEL that active expiry will write.
+/// Loads `dir/dbfilename` and makes it the current data set. `Ok(None)` if there is no such file. `is_wanted` is asked now and
+/// then: once it says no, nothing is loaded.
 ///
 /// # Errors
 /// See [`LoadError`]; the data set is the old one then.
@@ -51,9 +57,16 @@ pub fn load_current(
     saver: &Saver,
     expired: Expired,
     now: UnixMs,
+    is_wanted: &dyn Fn() -> bool,
 ) -> Result<Option<LoadReport>, LoadError> {
     let started = Instant::now();
     let config = engine.config.load().clone();
+    let file = match File::open(config.dir.join(&config.dbfilename)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(LoadError::Open(error)),
+    };
+    engine.loading.expect_bytes(file.metadata().map_or(0, |metadata| metadata.len()));
     let options = LoadOptions {
         databases: config.databases as usize,
         now,
@@ -61,15 +74,40 @@ pub fn load_current(
         verify_checksum: config.rdbchecksum,
         config: &config,
         key_load_delay: config.key_load_delay,
-        on_progress: &mut |_| ControlFlow::Continue(()),
+        on_progress: &mut |progress| {
+            engine.loading.expect_memory(progress.memory_bytes);
+            if is_wanted() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        },
     };
-    let Some(loaded) = load_file(&config.dir.join(&config.dbfilename), options)? else { return Ok(None) };
+    let bytes = WatchedBytes { file, read: 0, loading: &engine.loading, is_wanted };
+    let loaded =
+        load(bytes, options).map_err(|error| if is_wanted() { error } else { LoadError::Cancelled })?;
     log_contents(&loaded.report, now);
     let keyspace = Arc::new(loaded.keyspace);
     engine.barrier.stop(None, || engine.replace_keyspace(keyspace));
     saver.note_load(&loaded.report);
     log::info!("DB loaded from disk: {:.3} seconds", started.elapsed().as_secs_f64());
     Ok(Some(loaded.report))
+}
+
+/// A file whose reading shows in INFO, and ends when nobody wants it any more: also within a huge value.
+struct WatchedBytes<'a> {
+    file: File,
+    read: u64,
+    loading: &'a Loading,
+    is_wanted: &'a dyn Fn() -> bool,
+}
+
+impl Read for WatchedBytes<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if !(self.is_wanted)() {
+            return Err(io::Error::other("loading was cancelled"));
+        }
+        let count = self.file.read(into)?;
+        self.read += count as u64;
+        self.loading.advance_to(self.read);
+        Ok(count)
+    }
 }
 
 /// What the file says of itself, in Redis' words.
@@ -97,8 +135,9 @@ fn log_contents(report: &LoadReport, now: UnixMs) {
     );
 }
 
-/// DEBUG RELOAD: saves (unless told not to) and loads again while the world stands still. The caller must not be inside
-/// a command that holds locks.
+/// DEBUG RELOAD: saves (unless told not to) and loads again. Clients are refused with -LOADING meanwhile, as in Redis; whoever
+/// follows a primary waits. Within EXEC the world stands still anyway. The caller must not be inside a command that holds
+/// locks.
 ///
 /// # Errors
 /// See [`ReloadError`]; the data set is the old one then.
@@ -109,14 +148,32 @@ pub fn reload(
     now: UnixMs,
 ) -> Result<LoadReport, ReloadError> {
     engine.barrier.stop(None, || {
-        if save_first {
-            saver.save_now(now).map_err(ReloadError::Save)?;
+        // First of all, so that nobody else begins while the file is being written.
+        if !engine.begin_loading(LoadState::Blocking, 0, now) {
+            return Err(ReloadError::Busy);
         }
-        // A replica gets its primary's DEL for what has expired.
-        let expired = if engine.is_replica() { Expired::Keep } else { Expired::Drop };
-        let report = load_current(engine, saver, expired, now).map_err(ReloadError::Load)?;
-        let report = report.ok_or(ReloadError::Missing)?;
-        log::warn!("DB reloaded by DEBUG RELOAD");
-        Ok(report)
-    })
+        if save_first && let Err(error) = saver.save_now(now) {
+            engine.end_loading();
+            return Err(ReloadError::Save(error));
+        }
+        Ok(())
+    })?;
+    let _loading = UnderWay { engine };
+    // A replica gets its primary's DEL for what has expired.
+    let expired = if engine.is_replica() { Expired::Keep } else { Expired::Drop };
+    let report = load_current(engine, saver, expired, now, &|| true).map_err(ReloadError::Load)?;
+    let report = report.ok_or(ReloadError::Missing)?;
+    log::warn!("DB reloaded by DEBUG RELOAD");
+    Ok(report)
+}
+
+/// However the load ends, clients are served again.
+struct UnderWay<'a> {
+    engine: &'a Engine,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.engine.end_loading();
+    }
 }

@@ -15,6 +15,7 @@ use crate::codec::rdb::{Dialect, value_type};
 use crate::config::{Config, Live, SavePoint};
 use crate::exec::engine::Engine;
 use crate::exec::executor::Executor;
+use crate::exec::loading::LoadState;
 use crate::exec::stats::Count;
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::lazy_free::Lazy;
@@ -147,7 +148,7 @@ fn what_is_saved_is_loaded_with_and_without_compression_and_checksum() {
         let before = contents(&server.engine.keyspace());
         server.put(0, b"after the save", b"lost", None);
         let now = UnixMs(now_ms());
-        let report = load_current(&server.engine, &server.saver, Expired::Drop, now)
+        let report = load_current(&server.engine, &server.saver, Expired::Drop, now, &|| true)
             .expect("it loads")
             .expect("it is there");
         assert_eq!(report.keys, before.len() as u64);
@@ -291,6 +292,39 @@ fn expired_keys_are_dropped_by_a_primary_and_kept_by_a_replica() {
     assert_eq!((dropped.report.keys, dropped.report.expired), (1, 1));
     let kept = load(&bytes[..], options(1, 2000, Expired::Keep)).expect("it loads");
     assert_eq!((kept.report.keys, kept.report.expired), (2, 0));
+}
+
+#[test]
+fn a_primary_lists_what_it_drops_at_its_start_if_replicas_may_resume() {
+    for (history, expected) in [(None, vec![]), (Some([b'a'; 40]), vec![(DbIndex(3), b"old".to_vec())])] {
+        let bytes = rdb(|out| {
+            if let Some(id) = history {
+                write_aux(out, b"repl-id", &id);
+            }
+            write_select_db(out, 3);
+            write_expire_ms(out, 1000);
+            write_key(out, b"old");
+        });
+        let report = load(&bytes[..], options(4, 2000, Expired::Report)).expect("it loads").report;
+        assert_eq!((report.keys, report.expired, report.dropped), (0, 1, expected));
+    }
+}
+
+#[test]
+fn a_load_from_disk_ends_when_nobody_wants_it_and_clients_wait_only_for_one_at_a_time() {
+    let server = Server::new(|_| {});
+    fill(&server);
+    let now = UnixMs(now_ms());
+    server.saver.save(now).expect("the disk takes it");
+    let before = contents(&server.engine.keyspace());
+    let ended = load_current(&server.engine, &server.saver, Expired::Drop, now, &|| false);
+    assert!(matches!(ended, Err(LoadError::Cancelled)));
+    assert_eq!(contents(&server.engine.keyspace()), before);
+    assert!(server.engine.begin_loading(LoadState::Beside, 0, now));
+    assert!(matches!(reload(&server.engine, &server.saver, true, now), Err(ReloadError::Busy)));
+    server.engine.end_loading();
+    reload(&server.engine, &server.saver, true, now).expect("it saves and loads");
+    assert_eq!(server.engine.loading.state(), LoadState::Ready);
 }
 
 #[test]

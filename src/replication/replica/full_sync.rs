@@ -19,6 +19,8 @@ use crate::backlog::Offset;
 use crate::base::clock;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::ID_LEN;
+use crate::exec::engine::Engine;
+use crate::exec::loading::LoadState;
 use crate::keyspace::db::Keyspace;
 use crate::persist::rdb::{Expired, LoadError, LoadOptions, Loaded, load};
 use crate::replication::identity::ReplId;
@@ -30,6 +32,8 @@ use crate::replication::state::Replication;
 
 /// The primary hears from us this often while we load.
 const NEWLINE_EVERY: Duration = Duration::from_secs(1);
+/// While our own data set is being loaded, a full sync looks this often whether it may begin.
+const LOADED_LOOK: Duration = Duration::from_millis(5);
 /// The mark behind a snapshot without a length.
 const MARK_BYTES: usize = ID_LEN;
 
@@ -57,6 +61,16 @@ impl From<Lost> for SyncError {
 enum Framing {
     Length(u64),
     Mark([u8; MARK_BYTES]),
+}
+
+impl Framing {
+    /// 0 if nobody knows.
+    fn announced_bytes(self) -> u64 {
+        match self {
+            Framing::Length(bytes) => bytes,
+            Framing::Mark(_) => 0,
+        }
+    }
 }
 
 /// Where the stream goes on behind the snapshot.
@@ -90,6 +104,9 @@ impl FullSync<'_, '_> {
                 log::info!("MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF to parser");
             }
         }
+        let engine = self.replication.engine();
+        // Until the swap, so that nobody loads another data set in between.
+        let _loading = LoadingBeside::begin(engine, framing.announced_bytes(), self.control)?;
         log::info!("MASTER <-> REPLICA sync: Loading DB in memory");
         let started = Instant::now();
         let loaded = self.receive(framing, patience)?;
@@ -161,9 +178,13 @@ impl FullSync<'_, '_> {
                 verify_checksum: true,
                 config: &config,
                 key_load_delay: config.key_load_delay,
-                on_progress: &mut |_| match control.is_wanted() {
-                    true => ControlFlow::Continue(()),
-                    false => ControlFlow::Break(()),
+                on_progress: &mut |progress| {
+                    engine.loading.expect_memory(progress.memory_bytes);
+                    engine.loading.advance_to(progress.bytes);
+                    match control.is_wanted() {
+                        true => ControlFlow::Continue(()),
+                        false => ControlFlow::Break(()),
+                    }
                 },
             },
         );
@@ -232,6 +253,35 @@ impl FullSync<'_, '_> {
         }
         engine.host().discard(old.unwrap_or(new));
         is_ours
+    }
+}
+
+/// INFO says that a data set is being loaded beside the present one for as long as this lives.
+struct LoadingBeside<'a> {
+    engine: &'a Engine,
+}
+
+impl<'a> LoadingBeside<'a> {
+    /// Waits for the end of a load of our own data set (DEBUG RELOAD), which would replace what we are about to load.
+    fn begin(
+        engine: &'a Engine,
+        total_bytes: u64,
+        control: &Control,
+    ) -> Result<LoadingBeside<'a>, SyncError> {
+        let now = UnixMs(clock::now_ms());
+        while !engine.barrier.stop(None, || engine.begin_loading(LoadState::Beside, total_bytes, now)) {
+            if !control.is_wanted() {
+                return Err(SyncError::Lost(Lost::Unwanted));
+            }
+            std::thread::sleep(LOADED_LOOK);
+        }
+        Ok(LoadingBeside { engine })
+    }
+}
+
+impl Drop for LoadingBeside<'_> {
+    fn drop(&mut self) {
+        self.engine.end_loading();
     }
 }
 

@@ -34,6 +34,8 @@ use crate::replication::replica::wire::{self, Lost, Wire};
 use crate::replication::role::{LinkState, LinkStatus};
 use crate::replication::state::Replication;
 
+/// While our own data set is being loaded, the link looks this often whether it is there.
+const LOADED_LOOK: Duration = Duration::from_millis(5);
 /// Between two acknowledgements.
 const ACK_EVERY: Duration = Duration::from_secs(1);
 
@@ -73,6 +75,7 @@ impl Link {
         while self.control.is_wanted() {
             // A server that stands still does not connect either.
             self.applier.executor.unpark();
+            self.await_data_set();
             self.applier.executor.park();
             match self.attempt(&mut poll) {
                 Again::AtOnce => {}
@@ -85,6 +88,16 @@ impl Link {
                 Again::Never => break,
             }
             self.set_state(LinkState::Connect);
+        }
+    }
+
+    /// Returns when no data set of our own is being loaded (start, DEBUG RELOAD): until then there is nothing to apply to.
+    /// The executor runs when this is called and when it returns.
+    fn await_data_set(&mut self) {
+        while self.applier.executor.view().is_loading && self.control.is_wanted() {
+            self.applier.executor.park();
+            std::thread::sleep(LOADED_LOOK);
+            self.applier.executor.unpark();
         }
     }
 
@@ -307,6 +320,7 @@ impl Link {
     /// Applies all complete commands that have come.
     fn apply_buffered(&mut self, wire: &mut Wire<'_>) -> Result<(), Ended> {
         while !wire.buffered().is_empty() {
+            self.await_data_set();
             let fed = match self.applier.feed(wire.buffered()) {
                 Ok(fed) => fed,
                 Err(ApplyError::Unwanted) => return Err(Ended::Unwanted),
