@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Parser};
 use starling::base::alloc::Counting;
+use starling::commands::spec::table::rename_commands;
+use starling::config::{ConfigError, Rename};
 use starling::{config, server};
 
 #[global_allocator]
@@ -39,11 +41,25 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse().arguments;
-    match config::from_args(&arguments) {
+    let read = config::from_args(&arguments).and_then(|(config, origin)| {
+        name_commands(&origin.renames)?;
+        Ok((config, origin))
+    });
+    match read {
         Ok((config, origin)) => server::boot(config, origin),
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// `rename-command`, before anybody looks a command up.
+fn name_commands(renames: &[Rename]) -> Result<(), ConfigError> {
+    if renames.is_empty() {
+        return Ok(());
+    }
+    let pairs: Vec<(&[u8], &[u8])> =
+        renames.iter().map(|rename| (rename.from.as_slice(), rename.to.as_slice())).collect();
+    rename_commands(&pairs).map_err(|(number, error)| renames[number].wrong(&error.to_string()))
 }

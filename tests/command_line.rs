@@ -44,6 +44,8 @@ fn a_wrong_configuration_is_explained_and_exits_with_1() {
         ),
         (&["-x"], "", "there is no directive '-x'"),
         (&["--port", "7000", "--version"], "", "Bad directive or wrong number of arguments"),
+        (&["--rename-command", "no-such", "x"], "", "No such command in rename-command"),
+        (&["-"], "port 1\nrename-command get del\n", "Target command name already exists"),
         (&["--appendonly", "yes"], "", "not supported yet, only 'no' is allowed"),
     ] {
         let (code, _, error) = run(arguments, stdin);

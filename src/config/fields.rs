@@ -188,6 +188,8 @@ config_fields! {
     pub replica_serve_stale_data: bool,
     pub replica_priority: u32,
     pub replica_announce_ip: Option<String>,
+    /// Ours, from which the link to the primary starts.
+    pub bind_source_addr: Option<String>,
     /// 0 = `port`.
     pub replica_announce_port: u16,
     /// Shown to Sentinel.

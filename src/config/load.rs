@@ -29,6 +29,27 @@ pub struct Origin {
     pub file: Option<PathBuf>,
     /// The arguments after the program's name.
     pub argv: Vec<OsString>,
+    /// `rename-command`, in the order of the lines.
+    pub renames: Vec<Rename>,
+}
+
+/// A line `rename-command FROM TO`. Which commands there are is not known here: whoever knows says so with [`Rename::wrong`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rename {
+    pub from: Vec<u8>,
+    /// Empty: nobody may call it any more.
+    pub to: Vec<u8>,
+    place: Place,
+    number: usize,
+    text: Vec<u8>,
+}
+
+impl Rename {
+    /// The error that names this line.
+    pub fn wrong(&self, reason: &str) -> ConfigError {
+        let (place, number, text) = (self.place.clone(), self.number, self.text.clone());
+        ConfigError(Fault::Line { place, number, text, wrong: wrong(reason, "") })
+    }
 }
 
 /// Reads the configuration that the arguments (without the program's name) ask for. Reads standard input if they
@@ -46,7 +67,7 @@ pub fn from_args(argv: &[OsString]) -> Result<(Config, Origin), ConfigError> {
 /// As `from_args`.
 pub fn from_args_and_stdin(argv: &[OsString], stdin: &mut dyn Read) -> Result<(Config, Origin), ConfigError> {
     let command_line = argv::parse(argv);
-    let mut loader = Loader { config: Config::default(), save_seen: false };
+    let mut loader = Loader { config: Config::default(), save_seen: false, renames: Vec::new() };
     loader.config.dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     let file = command_line.file.map(|file| std::path::absolute(&file).unwrap_or(file));
     if let Some(file) = &file {
@@ -58,7 +79,7 @@ pub fn from_args_and_stdin(argv: &[OsString], stdin: &mut dyn Read) -> Result<(C
     }
     loader.text(&Place::CommandLine, &command_line.lines, 0)?;
     check_log_file(&loader.config)?;
-    Ok((loader.config, Origin { file, argv: argv.to_vec() }))
+    Ok((loader.config, Origin { file, argv: argv.to_vec(), renames: loader.renames }))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
@@ -83,6 +104,7 @@ struct Loader {
     config: Config,
     /// The first `save` replaces the defaults, later ones add to it.
     save_seen: bool,
+    renames: Vec<Rename>,
 }
 
 impl Loader {
@@ -109,6 +131,10 @@ impl Loader {
                         hint: "a file seems to include itself".into(),
                     })));
                 }
+                Ok(Line::Rename { from, to }) => {
+                    let (place, text) = (place.clone(), text.to_vec());
+                    self.renames.push(Rename { from, to, place, number: at + 1, text });
+                }
                 Ok(Line::Include(name)) => self.files(OsStr::from_bytes(&name), depth + 1)?,
                 Err(wrong) => return Err(ConfigError(fault(wrong))),
             }
@@ -131,6 +157,9 @@ impl Loader {
         }
         if let ([file], true) = (values.as_slice(), name.eq_ignore_ascii_case(b"include")) {
             return Ok(Line::Include(file.to_vec()));
+        }
+        if let ([from, to], true) = (values.as_slice(), name.eq_ignore_ascii_case(b"rename-command")) {
+            return Ok(Line::Rename { from: from.to_vec(), to: to.to_vec() });
         }
         if values.len() == 1 && FORGOTTEN.iter().any(|old| old.as_bytes().eq_ignore_ascii_case(name)) {
             return Ok(Line::Done);
@@ -178,6 +207,7 @@ impl Loader {
 enum Line {
     Done,
     Include(Vec<u8>),
+    Rename { from: Vec<u8>, to: Vec<u8> },
 }
 
 fn wrong(reason: &str, hint: &str) -> Wrong {
@@ -189,7 +219,8 @@ fn stranger(name: &[u8]) -> String {
     let shown = String::from_utf8_lossy(name).to_ascii_lowercase();
     match shown.as_str() {
         "include" => "'include' takes one file name or pattern".into(),
-        "user" | "rename-command" | "loadmodule" | "sentinel" => {
+        "rename-command" => "'rename-command' takes a command and its new name, or \"\"".into(),
+        "user" | "loadmodule" | "sentinel" => {
             format!("'{shown}' is not supported by Starling")
         }
         tls if tls.starts_with("tls-") => "TLS is not supported by Starling yet".into(),

@@ -35,7 +35,7 @@ mod tests;
 pub use error::{ConfigError, RewriteError, SetError};
 pub use fields::Config;
 pub use live::{Apply, Asker, ConfigCache, Live};
-pub use load::{Origin, from_args, from_args_and_stdin};
+pub use load::{Origin, Rename, from_args, from_args_and_stdin};
 pub use row::{Effect, Row};
 pub use rows::{all as rows, find as find_row};
 pub use value::{MemoryOrShare, OutputLimit, OutputLimits, PrimaryAddress, SavePoint};

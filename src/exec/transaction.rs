@@ -123,7 +123,7 @@ pub(super) fn exec(executor: &mut Executor, session: &mut Session, reply: &mut R
 /// EXEC or WATCH itself fails.
 #[cold]
 fn refuse(executor: &Executor, name: &str, text: &'static str, reply: &mut Reply) {
-    if let Some(command) = table().lookup(name.as_bytes()) {
+    if let Some(command) = table().original(name.as_bytes()) {
         executor.counters.failed(command.id);
     }
     executor.counters.error(text);

@@ -49,7 +49,7 @@ pub(super) fn class_of(client: &Client) -> Class {
 
 /// The command that shows it is the last one of its own client.
 fn show_command(control: &Control<'_>) {
-    if let Some(command) = table().find(control.full_name.as_bytes()) {
+    if let Some(command) = table().iter().find(|command| command.full_name == control.full_name) {
         control.session.client.last_command.store(command.id.0, Relaxed);
     }
 }

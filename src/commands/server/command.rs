@@ -96,7 +96,7 @@ const SUBCOMMANDS: &[Row] = &[
 ];
 
 fn top_level() -> impl Iterator<Item = &'static Command> {
-    table().iter().filter(|command| command.container.is_none())
+    table().iter().filter(|command| command.container.is_none() && !command.is_removed)
 }
 
 fn all(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
@@ -158,8 +158,8 @@ fn list(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
         }
         _ => return Err(Failure::SYNTAX),
     };
-    let names: Vec<&str> =
-        table().iter().filter(|command| filter(command)).map(|command| command.full_name).collect();
+    let named = table().iter().filter(|command| !command.is_removed && filter(command));
+    let names: Vec<&str> = named.map(|command| command.full_name).collect();
     control.reply.array(names.len());
     names.iter().for_each(|name| control.reply.bulk(name.as_bytes()));
     Ok(())

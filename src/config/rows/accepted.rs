@@ -76,13 +76,6 @@ pub(super) static ROWS: &[Row] = &[
     )
     .immutable(),
     Row::accepted(
-        "bind-source-addr",
-        TEXT,
-        "",
-        "Outgoing connections start from the address that the system picks.",
-    )
-    .empty_is_unset(),
-    Row::accepted(
         "shutdown-on-sigint",
         Kind::Flags(&["default", "save", "nosave", "now", "force"]),
         "default",

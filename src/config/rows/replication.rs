@@ -152,6 +152,14 @@ pub(super) static ROWS: &[Row] = &[
     .aliases(&["slave-announce-ip"])
     .empty_is_unset(),
     Row::live(
+        "bind-source-addr",
+        Kind::Text(Rule::Utf8),
+        "",
+        field!(bind_source_addr),
+        "Address of ours from which the link to the primary starts; without one the system picks it.",
+    )
+    .empty_is_unset(),
+    Row::live(
         "replica-announce-port",
         Kind::Int { min: 0, max: 65_535 },
         "0",

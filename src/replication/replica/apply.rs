@@ -477,7 +477,9 @@ fn classify(args: &Args<'_>, is_inline: bool, databases: usize) -> Result<Verb, 
     if args.is(0, "replconf") && args.len() == 3 && args.is(1, "getack") {
         return Ok(Verb::GetAck);
     }
-    let mut command = table().lookup(name).ok_or_else(|| ApplyError::Unknown(show(name)))?;
+    // A primary that renames commands sends them as its clients have called them.
+    let known = table().lookup(name).or_else(|| table().original(name));
+    let mut command = known.ok_or_else(|| ApplyError::Unknown(show(name)))?;
     if matches!(command.row.run, Run::Container) {
         let word = args.opt(1).ok_or(ApplyError::Arity(command.full_name))?;
         let unknown = || ApplyError::Unknown(format!("{} {}", command.full_name, show(word)));

@@ -11,7 +11,7 @@
 //! Made by `Links`, one for each REPLICAOF. Always: the thread holds its place at the barrier only while it applies; it is
 //! parked while it connects, loads and waits. Our place in the primary's history outlives every connection.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -132,7 +132,9 @@ impl Link {
         let control = self.control.clone();
         // A cut that nobody has taken was meant for an earlier connection.
         control.take_cut();
-        let mut wire = match connect(poll, &control, &host, port, self.patience()) {
+        let config = self.engine().config.load().clone();
+        let source = config.bind_source_addr.as_deref();
+        let mut wire = match connect(poll, &control, (&host, port), source, self.patience()) {
             Ok(wire) => wire,
             Err(Lost::Unwanted) => return Again::Never,
             Err(Lost::Silent) => {
@@ -368,15 +370,20 @@ fn acknowledgement(offset: u64) -> Vec<u8> {
 fn connect<'l>(
     poll: &'l mut Poll,
     control: &'l Control,
-    host: &str,
-    port: u16,
+    (host, port): (&str, u16),
+    source: Option<&str>,
     patience: Duration,
 ) -> Result<Wire<'l>, Lost> {
     let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+    // A name that says nothing is no reason not to connect, as in Redis.
+    let from: Vec<IpAddr> = source
+        .and_then(|source| (source, 0).to_socket_addrs().ok())
+        .map(|found| found.map(|address| address.ip()).collect())
+        .unwrap_or_default();
     if !control.is_wanted() {
         return Err(Lost::Unwanted);
     }
-    let socket = Wire::connect_any(poll, control, &addresses, patience)?;
+    let socket = Wire::connect_any(poll, control, &addresses, &from, patience)?;
     Ok(Wire::new(poll, control, socket))
 }
 

@@ -8,13 +8,14 @@
 //! `wait`, which every stop, cut and timeout ends. Always: nothing here holds a lock or a place at the barrier while it waits.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::replication::replica::control::{Control, SOCKET};
 
@@ -101,7 +102,8 @@ impl<'l> Wire<'l> {
         Wire { poll, control, socket, input: Vec::new(), start: 0, end: 0, output: Vec::new(), last_io }
     }
 
-    /// Connects to the first address that answers, within `patience` for each.
+    /// Connects to the first address that answers, within `patience` for each, from one of our addresses `from` if one
+    /// fits.
     ///
     /// # Errors
     /// Of the last one: nobody listens there, or nobody answered in time.
@@ -109,11 +111,12 @@ impl<'l> Wire<'l> {
         poll: &mut Poll,
         control: &Control,
         addresses: &[SocketAddr],
+        from: &[IpAddr],
         patience: Duration,
     ) -> Result<TcpStream, Lost> {
         let mut last = Lost::Io(io::Error::new(ErrorKind::NotFound, "the name has no address"));
         for address in addresses {
-            match connect(poll, control, *address, patience) {
+            match connect(poll, control, *address, from, patience) {
                 Ok(socket) => return Ok(socket),
                 Err(Lost::Unwanted) => return Err(Lost::Unwanted),
                 Err(lost) => last = lost,
@@ -291,13 +294,36 @@ impl Drop for Wire<'_> {
     }
 }
 
+/// Begins to connect from the first of our addresses that can be bound; none if there is no such, as Redis goes on without.
+fn begin_from(address: SocketAddr, from: &[IpAddr]) -> Option<TcpStream> {
+    let begin = |source: &IpAddr| -> io::Result<TcpStream> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&SocketAddr::new(*source, 0).into())?;
+        match socket.connect(&address.into()) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(TcpStream::from_std(socket.into()))
+    };
+    let mut fitting = from.iter().filter(|source| source.is_ipv4() == address.is_ipv4());
+    fitting.find_map(|source| {
+        begin(source).inspect_err(|error| log::warn!("Can't connect from {source}: {error}")).ok()
+    })
+}
+
 fn connect(
     poll: &mut Poll,
     control: &Control,
     address: SocketAddr,
+    from: &[IpAddr],
     patience: Duration,
 ) -> Result<TcpStream, Lost> {
-    let mut socket = TcpStream::connect(address)?;
+    let mut socket = match begin_from(address, from) {
+        Some(socket) => socket,
+        None => TcpStream::connect(address)?,
+    };
     poll.registry().register(&mut socket, SOCKET, Interest::READABLE | Interest::WRITABLE)?;
     let until = Instant::now() + patience;
     loop {
