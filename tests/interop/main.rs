@@ -20,12 +20,14 @@ mod traffic;
 
 mod bad_input;
 mod chain;
+mod command_docs;
 mod exchange;
 mod fidelity;
 mod field_deadlines;
 mod follow;
 mod promotion;
 mod refusal;
+mod resp3;
 mod restart;
 mod roles;
 mod twins;

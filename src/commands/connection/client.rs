@@ -73,6 +73,7 @@ const SUBCOMMANDS: &[Row] = &[
         name: "setname",
         arity: 3,
         since: "2.6.9",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
         summary: "Sets the connection name.",
         run: Run::Control(set_name),
         ..BASE
@@ -89,6 +90,7 @@ const SUBCOMMANDS: &[Row] = &[
         name: "setinfo",
         arity: 4,
         since: "7.2.0",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
         summary: "Sets information specific to the client or connection.",
         run: Run::Control(set_info),
         ..BASE

@@ -26,7 +26,7 @@ impl Class {
     pub(super) fn parse(word: &[u8]) -> Result<Class, Failure> {
         match word.to_ascii_lowercase().as_slice() {
             b"normal" => Ok(Class::Normal),
-            b"master" => Ok(Class::Primary),
+            b"master" | b"primary" => Ok(Class::Primary),
             b"slave" | b"replica" => Ok(Class::Replica),
             b"pubsub" => Ok(Class::Pubsub),
             _ => {

@@ -52,7 +52,7 @@ pub const ROWS: &[Row] = &[
         arity: 3,
         flags: flags(&[Flags::WRITE, Flags::FAST]),
         keys: Keys::OtherDb { pair: false },
-        access: &["RW", "access", "delete"],
+        access: &["RW", "access", "update"],
         summary: "Moves a key to another database.",
         run: Run::Keyed(move_to),
         ..BASE

@@ -34,7 +34,7 @@ pub const ROWS: &[Row] = &[
         name: "scan",
         arity: -2,
         flags: Flags::READONLY,
-        tips: &["nondeterministic_output", "request_policy:special"],
+        tips: &["nondeterministic_output", "request_policy:special", "response_policy:special"],
         since: "2.8.0",
         summary: "Iterates over the key names in the database.",
         complexity: "O(1) for every call. O(N) for a complete iteration.",
@@ -45,7 +45,7 @@ pub const ROWS: &[Row] = &[
         name: "randomkey",
         arity: 1,
         flags: Flags::READONLY,
-        tips: &["request_policy:all_shards", "nondeterministic_output"],
+        tips: &["request_policy:all_shards", "response_policy:special", "nondeterministic_output"],
         summary: "Returns a random key name from the database.",
         run: Run::Walk(randomkey),
         ..BASE

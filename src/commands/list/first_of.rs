@@ -10,7 +10,7 @@ use crate::types::{Kind, List};
 
 const BLOCKING: Row = Row {
     arity: -3,
-    flags: flags(&[Flags::WRITE, Flags::NOSCRIPT, Flags::BLOCKING]),
+    flags: flags(&[Flags::WRITE, Flags::BLOCKING]),
     keys: Keys::Range { first: 1, last: -2, step: 1 },
     access: &["RW", "access", "delete"],
     since: "2.0.0",

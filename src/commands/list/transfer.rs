@@ -20,8 +20,7 @@ const MOVE: Row = Row {
     ..LIST
 };
 
-const BLOCKING: Row =
-    Row { flags: flags(&[Flags::WRITE, Flags::DENYOOM, Flags::NOSCRIPT, Flags::BLOCKING]), ..MOVE };
+const BLOCKING: Row = Row { flags: flags(&[Flags::WRITE, Flags::DENYOOM, Flags::BLOCKING]), ..MOVE };
 
 pub const ROWS: &[Row] = &[
     Row {

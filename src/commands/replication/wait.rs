@@ -2,13 +2,13 @@
 //!
 //! Called through its row. Always: it blocks nobody but its own client, and nobody at all inside a transaction.
 
-use crate::commands::spec::{Args, Control, Failure, Flags, Group, Next, Row, Run, flags};
+use crate::commands::spec::{Args, Control, Failure, Flags, Group, Next, Row, Run};
 
 pub const ROWS: &[Row] = &[Row {
     name: "wait",
     arity: 3,
-    flags: flags(&[Flags::NOSCRIPT]),
-    categories: &["connection", "slow", "blocking"],
+    flags: Flags::BLOCKING,
+    categories: &["connection"],
     tips: &["request_policy:all_shards", "response_policy:agg_min"],
     group: Group::Generic,
     since: "3.0.0",

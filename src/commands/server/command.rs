@@ -51,7 +51,7 @@ const SUBCOMMANDS: &[Row] = &[
     },
     Row {
         name: "getkeys",
-        arity: -4,
+        arity: -3,
         summary: "Extracts the key names from an arbitrary command.",
         complexity: "O(N) where N is the number of arguments to the command",
         run: Run::Control(get_keys),
@@ -59,7 +59,7 @@ const SUBCOMMANDS: &[Row] = &[
     },
     Row {
         name: "getkeysandflags",
-        arity: -4,
+        arity: -3,
         since: "7.0.0",
         summary: "Extracts the key names and access flags for an arbitrary command.",
         complexity: "O(N) where N is the number of arguments to the command",
@@ -250,6 +250,10 @@ mod tests {
         h.reads("command getkeys nonsense x", "-ERR Invalid command specified");
         h.reads("command getkeys get a b", "-ERR Invalid number of arguments specified for command");
         h.reads("command getkeysandflags set a 1", "*1 *2 $1 a *2 +OW +update");
+        h.reads("command getkeysandflags bitfield a get u8 0", "*1 *2 $1 a *2 +RO +access");
+        h.reads("command getkeysandflags bitfield a set u8 0 1", "*1 *2 $1 a *3 +RW +access +update");
+        h.reads("command getkeys ping", "-ERR The command has no key arguments");
+        h.reads("command getkeys zunionstore d 9 a", "-ERR Invalid arguments specified for command");
         h.reads("command getkeysandflags set a 1 get", "*1 *2 $1 a *3 +RW +access +update");
         h.reads(
             "command getkeysandflags rename a b",

@@ -16,7 +16,7 @@ const BASE: Row = Row {
     flags: flags(&[Flags::ADMIN, Flags::NOSCRIPT, Flags::LOADING, Flags::STALE]),
     group: Group::Server,
     since: "2.8.13",
-    tips: &["request_policy:all_nodes", "response_policy:special", "nondeterministic_output"],
+    tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
     ..Row::BASE
 };
 

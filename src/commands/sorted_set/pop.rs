@@ -27,7 +27,7 @@ const POP: Row = Row {
 
 const WAITING_POP: Row = Row {
     arity: -3,
-    flags: flags(&[Flags::WRITE, Flags::NOSCRIPT, Flags::BLOCKING, Flags::FAST]),
+    flags: flags(&[Flags::WRITE, Flags::BLOCKING, Flags::FAST]),
     keys: Keys::Range { first: 1, last: -2, step: 1 },
     complexity: "O(log(N)) with N being the number of members.",
     ..POP

@@ -17,16 +17,19 @@ pub fn positions(keys: Keys, args: &Args<'_>) -> Vec<usize> {
             (first as i64..=last.min(argc - 1)).step_by(step).map(|index| index as usize).collect()
         }
         Keys::Counted { at } => counted(at, args),
-        Keys::FirstAndCounted { at } => [1].into_iter().chain(counted(at, args)).collect(),
+        Keys::FirstAndCounted { at } => {
+            let sources = counted(at, args);
+            if sources.is_empty() { sources } else { [1].into_iter().chain(sources).collect() }
+        }
         Keys::FirstAndStored { from } => {
             let word = |index: &usize| args.is(*index, "store") || args.is(*index, "storedist");
-            let last = (from..args.len().saturating_sub(1)).rev().find(word);
-            [1].into_iter().chain(last.map(|word| word + 1)).collect()
+            let words = (from..args.len().saturating_sub(1)).filter(word);
+            [1].into_iter().chain(words.map(|word| word + 1)).collect()
         }
         Keys::Streams { .. } => {
             let first = streams_at(args).map_or(args.len(), |at| at + 1);
             let words = args.len() - first;
-            if words.is_multiple_of(2) { (first..first + words / 2).collect() } else { Vec::new() }
+            (first..first + words / 2).collect()
         }
         Keys::Sort { stores } => [1].into_iter().chain(stores.then(|| sort_store(args)).flatten()).collect(),
         Keys::OtherDb { pair } => (1..if pair { 3 } else { 2 }).filter(|index| *index < args.len()).collect(),
@@ -129,14 +132,14 @@ mod tests {
         check(Keys::Counted { at: 1 }, "lmpop x a b left", &[]);
         check(Keys::Counted { at: 1 }, "lmpop 9 a b left", &[]);
         check(Keys::FirstAndCounted { at: 2 }, "zunionstore d 2 a b weights 1 2", &[1, 3, 4]);
-        check(Keys::FirstAndCounted { at: 2 }, "zunionstore d 9 a b", &[1]);
+        check(Keys::FirstAndCounted { at: 2 }, "zunionstore d 9 a b", &[]);
         check(Keys::FirstAndStored { from: 6 }, "georadius k 0 0 1 km", &[1]);
-        check(Keys::FirstAndStored { from: 6 }, "georadius k 0 0 1 km asc store a storedist b", &[1, 10]);
+        check(Keys::FirstAndStored { from: 6 }, "georadius k 0 0 1 km asc store a storedist b", &[1, 8, 10]);
         check(Keys::FirstAndStored { from: 6 }, "georadius k 0 0 1 km store", &[1]);
         let streams = Keys::Streams { from: 1 };
         check(streams, "xread streams a b 0 0", &[2, 3]);
         check(streams, "xread count 5 block 0 STREAMS a $", &[6]);
-        check(streams, "xread streams a b 0", &[]);
+        check(streams, "xread streams a b 0", &[2]);
         check(streams, "xread streams", &[]);
         check(streams, "xread what streams a 0", &[]);
         check(streams, "xreadgroup group streams streams noack streams a >", &[6]);

@@ -76,7 +76,7 @@ pub enum Keys {
     FirstAndCounted {
         at: usize,
     },
-    /// A key in front, and one behind the last word STORE or STOREDIST from `from` on: GEORADIUS.
+    /// A key in front, and one behind each word STORE or STOREDIST from `from` on: GEORADIUS.
     FirstAndStored {
         from: usize,
     },
@@ -129,7 +129,12 @@ pub fn access_at(row: &Row, args: &Args<'_>, number: usize) -> KeyAccess {
     if !row.access.contains(&VARIABLE) {
         return row.access;
     }
-    // SET, the only such command here, reads its key with GET alone.
+    if row.name == "bitfield" {
+        // It writes with SET and INCRBY alone.
+        let writes = (2..args.len()).any(|at| args.is(at, "set") || args.is(at, "incrby"));
+        return if writes { &["RW", "access", "update"] } else { &["RO", "access"] };
+    }
+    // SET reads its key with GET alone.
     let reads = (3..args.len()).any(|at| args.is(at, "get"));
     if reads { &["RW", "access", "update"] } else { &["OW", "update"] }
 }

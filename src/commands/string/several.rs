@@ -39,7 +39,6 @@ pub const ROWS: &[Row] = &[
         flags: flags(&[Flags::WRITE, Flags::DENYOOM]),
         keys: Keys::PAIRS,
         access: &["OW", "insert"],
-        tips: &["request_policy:multi_shard", "response_policy:agg_min"],
         since: "1.0.1",
         summary: "Sets the string values of several keys in one step if none of them exists.",
         complexity: "O(N) where N is the number of keys.",

@@ -8,7 +8,7 @@ pub(super) const SYNTAX: &[(&str, &str)] = &[
     ("client|caching", "mode:o(yes:t='YES' no:t='NO')"),
     (
         "client|kill",
-        "filter:o(old-format~'ip:port'!2.8.12 new-format:o*(client-id:i='ID'@2.8.12? client-type:o='TYPE'@2.8.12?(normal:t='NORMAL' master:t='MASTER'@3.2.0 primary:t='PRIMARY'@8.0.0 slave:t='SLAVE' replica:t='REPLICA'@5.0.0 pubsub:t='PUBSUB') username='USER'? addr~ip:port='ADDR'? laddr~ip:port='LADDR'@6.2.0? skipme:o='SKIPME'?(yes:t='YES' no:t='NO') maxage:i='MAXAGE'@8.0.0?))",
+        "filter:o(old-format~'ip:port'!2.8.12 new-format:o*(client-id:i='ID'@2.8.12? client-type:o='TYPE'@2.8.12?(normal:t='NORMAL' master:t='MASTER'@3.2.0 primary:t='PRIMARY'@8.0.0 slave:t='SLAVE' replica:t='REPLICA'@5.0.0 pubsub:t='PUBSUB') username='USER'? addr~'ip:port'='ADDR'? laddr~'ip:port'='LADDR'@6.2.0? skipme:o='SKIPME'?(yes:t='YES' no:t='NO') maxage:i='MAXAGE'@8.0.0?))",
     ),
     (
         "client|list",

@@ -1,7 +1,8 @@
 //! What COMMAND DOCS tells of a command beyond its row: its arguments, and what replaces it.
 //!
 //! ```text
-//!  DOCS: {summary, since, group, complexity, doc_flags, deprecated_since, replaced_by, arguments, subcommands: {name: {...}}}
+//!  DOCS: {summary, since, group, complexity, doc_flags, deprecated_since, replaced_by,
+//!         history, arguments, subcommands: {name: {...}}}
 //! ```
 //!
 //! Called by `command`. The tables hold arguments in the notation of `syntax`, one file for some groups each.
@@ -9,6 +10,7 @@
 
 mod administration;
 mod collections;
+mod history;
 mod syntax;
 mod values;
 
@@ -82,6 +84,11 @@ pub(super) fn write(reply: &mut Reply, command: &Command) {
         field(reply, &mut fields, "replaced_by");
         reply.bulk(by.as_bytes());
     }
+    let history = history::of(command.full_name);
+    if !history.is_empty() {
+        field(reply, &mut fields, "history");
+        write_history(reply, history);
+    }
     if let Some(text) = syntax_of(command.full_name) {
         field(reply, &mut fields, "arguments");
         syntax::write(reply, text);
@@ -96,6 +103,15 @@ pub(super) fn write(reply: &mut Reply, command: &Command) {
         }
     }
     reply.end_map(mark, fields);
+}
+
+fn write_history(reply: &mut Reply, history: history::History) {
+    reply.set(history.len());
+    for (version, change) in history {
+        reply.array(2);
+        reply.bulk(version.as_bytes());
+        reply.bulk(change.as_bytes());
+    }
 }
 
 fn field(reply: &mut Reply, fields: &mut usize, name: &str) {

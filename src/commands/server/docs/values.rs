@@ -4,10 +4,7 @@
 
 pub(super) const SYNTAX: &[(&str, &str)] = &[
     ("append", "key:k#0 value"),
-    (
-        "bitcount",
-        "key:k#0 range:b?(start:i end-unit-block:b?(end:i unit:o@7.0.0?(byte:t='BYTE' bit:t='BIT')))",
-    ),
+    ("bitcount", "key:k#0 range:b?(start:i end:i unit:o@7.0.0?(byte:t='BYTE' bit:t='BIT'))"),
     (
         "bitfield",
         "key:k#0 operation:o?*(get-block:b='GET'(encoding offset:i) write:b(overflow-block:o='OVERFLOW'?(wrap:t='WRAP' sat:t='SAT' fail:t='FAIL') write-operation:o(set-block:b='SET'(encoding offset:i value:i) incrby-block:b='INCRBY'(encoding offset:i increment:i))))",
@@ -78,7 +75,7 @@ pub(super) const SYNTAX: &[(&str, &str)] = &[
     ("psetex", "key:k#0 milliseconds:i value"),
     (
         "set",
-        "key:k#0 value condition:o@2.6.12?(nx:t='NX' xx:t='XX') get:t='GET'@6.2.0? expiration:o?(seconds:i='EX'@2.6.12 milliseconds:i='PX'@2.6.12 unix-time-seconds:u='EXAT'@6.2.0 unix-time-milliseconds:u='PXAT'@6.2.0 keepttl:t='KEEPTTL'@6.0.0)",
+        "key:k#0 value condition:o@2.6.12?(nx:t='NX' xx:t='XX' comparison-value='IFEQ'@8.1.0) get:t='GET'@6.2.0? expiration:o?(seconds:i='EX'@2.6.12 milliseconds:i='PX'@2.6.12 unix-time-seconds:u='EXAT'@6.2.0 unix-time-milliseconds:u='PXAT'@6.2.0 keepttl:t='KEEPTTL'@6.0.0)",
     ),
     ("setbit", "key:k#0 offset:i value:i"),
     ("setex", "key:k#0 seconds:i value"),
