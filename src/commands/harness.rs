@@ -391,6 +391,10 @@ impl Host for TestHost {
 
     fn set_active_expiry(&self, _on: bool) {}
 
+    fn pause_cron(&self, _on: bool) {}
+
+    fn feed_replicas(&self, _command: &[u8]) {}
+
     fn shutdown(&self, _wish: Shutdown) {}
 
     fn is_loading(&self) -> bool {

@@ -55,9 +55,14 @@ impl Side {
         self.expires.load(Relaxed) as usize
     }
 
+    /// Buckets of the table, full or not.
+    pub fn buckets(&self) -> usize {
+        self.buckets.load(Relaxed) as usize
+    }
+
     /// Bytes of the table itself, without what its entries point to.
     pub fn table_bytes(&self) -> usize {
-        match self.buckets.load(Relaxed) as usize {
+        match self.buckets() {
             0 => 0,
             // An entry and a control byte each, and the control bytes of one more group.
             buckets => size_class(buckets * (size_of::<Entry>() + 1) + 16),

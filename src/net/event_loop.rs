@@ -17,7 +17,7 @@ use super::service::{After, CloseReason, ConnectionKey, Detached, PeerInfo, Serv
 use crate::base::clock;
 use crate::base::mailbox::{Full, Mailbox, Post, mailbox};
 use crate::resp::batch::Batch;
-use crate::session::traffic::ConnectionCounters;
+use crate::session::traffic::{ConnectionCounters, REPLY_ROOM};
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::io;
@@ -548,7 +548,7 @@ where
         let silent_ms = self.now_ms.saturating_sub(last_active);
         let is_idle = silent_ms > RELAX_AFTER_MS;
         connection.input.relax(is_idle);
-        if is_idle {
+        if REPLY_ROOM.is_over(silent_ms) {
             connection.output.relax();
         }
         let max = match connection.state {

@@ -9,6 +9,7 @@
 use super::service::BufferLimits;
 use super::socket::Socket;
 use crate::resp::reply::Reply;
+use crate::session::traffic::REPLY_ROOM;
 use std::io;
 
 /// Memory that an idle connection may keep.
@@ -65,7 +66,7 @@ impl Output {
         if !self.full {
             self.reply.buf.clear();
             self.written = 0;
-            if self.capacity() > HELD_BYTES_MAX {
+            if self.capacity() > HELD_BYTES_MAX && REPLY_ROOM.shrinks() {
                 self.reply.buf = Vec::new();
             }
         } else if self.written > COMPACT_BYTES_MIN && self.written > self.reply.len() / 2 {

@@ -9,6 +9,7 @@
 //! barrier's rules.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,9 @@ impl Cron {
                 match stopped.recv_timeout(period) {
                     Err(RecvTimeoutError::Timeout) => {}
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+                }
+                if shared.is_cron_paused.load(Relaxed) {
+                    continue;
                 }
                 let started = Instant::now();
                 match expiry.round(period / EXPIRY_SHARE) {

@@ -24,7 +24,7 @@ use crate::pubsub::{Registry, tracking};
 use crate::replication::info as replication_info;
 use crate::replication::state::BACKLOG_BYTES_MIN;
 use crate::resp::reply::Reply;
-use crate::server::shared::{Shared, Stop};
+use crate::server::shared::{Shared, Stop, tracking_keys_max};
 use crate::server::{info, listen, log as server_log};
 use crate::session::Session;
 use crate::session::client::Client;
@@ -71,6 +71,7 @@ impl ServerHost {
                     let primary = &self.shared.replication().primary;
                     primary.count_good(new.min_replicas_max_lag, UnixMs(clock::now_ms()));
                 }
+                "tracking-table-max-keys" => self.shared.engine.tracking.limit(tracking_keys_max(new)),
                 "repl-backlog-size" => {
                     if let Some(backlog) = self.shared.engine.backlog() {
                         backlog.set_retain(new.repl_backlog_size.max(BACKLOG_BYTES_MIN));
@@ -195,6 +196,20 @@ impl Host for ServerHost {
 
     fn set_active_expiry(&self, on: bool) {
         self.shared.engine.expiry_off_until.store(if on { 0 } else { i64::MAX }, Relaxed);
+    }
+
+    fn pause_cron(&self, on: bool) {
+        self.shared.is_cron_paused.store(on, Relaxed);
+    }
+
+    fn feed_replicas(&self, command: &[u8]) {
+        let engine = &self.shared.engine;
+        engine.barrier.stop(None, || {
+            let backlog = engine.backlog().filter(|_| !engine.is_replica());
+            if let Some(mut writer) = backlog.and_then(|backlog| backlog.writer()) {
+                writer.append(None, &[command]);
+            }
+        });
     }
 
     fn shutdown(&self, wish: Shutdown) {

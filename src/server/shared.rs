@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use crossbeam::channel::Sender;
@@ -15,6 +15,7 @@ use crate::base::ids::UnixMs;
 use crate::base::mailbox::{Full, Post};
 use crate::commands::spec::Answer;
 use crate::commands::spec::host::Shutdown;
+use crate::config::Config;
 use crate::exec::engine::Engine;
 use crate::exec::loading::LoadState;
 use crate::exec::stats::Count;
@@ -43,6 +44,14 @@ pub enum Stop {
     Signal(i32),
     /// SHUTDOWN: as it says.
     Command(Shutdown),
+}
+
+/// The limit of the table of tracked keys.
+pub fn tracking_keys_max(config: &Config) -> usize {
+    match config.tracking_table_max_keys {
+        0 => usize::MAX,
+        max => max as usize,
+    }
 }
 
 /// From so many waiting messages on publishers wait. Far below what a mailbox takes; far above what a moment brings.
@@ -85,6 +94,8 @@ pub struct Shared {
     pub saver: OnceLock<Arc<Saver>>,
     pub meters: Meters,
     pub client_memory: ClientMemory,
+    /// DEBUG PAUSE-CRON. Stored by its command, loaded by cron and by who waits for signals; Relaxed, it publishes nothing.
+    pub is_cron_paused: AtomicBool,
     /// Set by boot before anything is served.
     pub links: OnceLock<Links>,
     posts: Vec<Post<Message>>,
@@ -112,6 +123,7 @@ impl Shared {
             saver: OnceLock::new(),
             meters: Meters::new(),
             client_memory: ClientMemory::default(),
+            is_cron_paused: AtomicBool::new(false),
             links: OnceLock::new(),
             posts,
         }
@@ -243,7 +255,7 @@ impl Shared {
         if self.engine.pubsub.take_lost() {
             self.close_subscribers();
         }
-        self.engine.tracking.limit(self.tracking_keys_max());
+        self.engine.tracking.limit(tracking_keys_max(&self.engine.config.load()));
         // Growth is noticed at once; an end of CLIENT NO-EVICT, or of what has crept up by less than a step, here.
         self.evict_clients(limit_bytes(&self.engine.config.load()));
         let commands = self.engine.statistics.count_since_start(Count::Commands);
@@ -260,13 +272,6 @@ impl Shared {
         let listeners =
             clients.iter().filter(|client| client.is_subscriber() || client.is_monitor.load(Relaxed));
         listeners.for_each(|client| self.kill(client));
-    }
-
-    fn tracking_keys_max(&self) -> usize {
-        match self.engine.config.load().tracking_table_max_keys {
-            0 => usize::MAX,
-            max => max as usize,
-        }
     }
 
     /// CONFIG RESETSTAT.

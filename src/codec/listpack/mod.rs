@@ -244,6 +244,12 @@ impl Listpack {
         None
     }
 
+    /// The bytes of the element at `pos` as they are stored, its length behind it included.
+    pub fn raw(&self, pos: Pos) -> &[u8] {
+        let at = pos.at();
+        &self.as_bytes()[at..at + element::full_len(self.as_bytes(), at)]
+    }
+
     /// Are these elements distinct: the first, and those after `skip` others each (1 for the fields of a hash)? For what
     /// comes from outside.
     pub fn are_distinct(&self, skip: usize) -> bool {

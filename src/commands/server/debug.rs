@@ -1,6 +1,6 @@
 //! DEBUG: what tests and people in search of a fault ask for. Only what is real here; the rest is an honest error.
 //!
-//! Called through its row; PROTOCOL's sample values are in `debug_protocol`.
+//! Called through its row; PROTOCOL's sample values are in `debug_protocol`, what looks into tables is in `debug_tables`.
 //! Always: refused unless `enable-debug-command` allows it; keys are looked at one shard at a time, or while the world
 //! stands still.
 
@@ -12,6 +12,8 @@ use crate::base::hash::hash_key;
 use crate::codec::rdb::dump;
 use crate::codec::rdb::encode::{write_integer, write_string};
 use crate::commands::server::debug_protocol::protocol;
+use crate::commands::server::debug_tables;
+use crate::commands::spec::effect::encode;
 use crate::commands::spec::help::help;
 use crate::commands::spec::host::Reloading;
 use crate::commands::spec::{Args, Control, Failure, Flags, Group, Next, Row, Run, flags};
@@ -21,6 +23,7 @@ use crate::keyspace::db::Db;
 use crate::keyspace::digest::{of_keyspace, of_value};
 use crate::keyspace::entry::Entry;
 use crate::keyspace::space::access_clock;
+use crate::session::traffic::{REPLY_ROOM, REPLY_ROOM_KEPT_MS};
 use crate::types::list::limits;
 use crate::types::{Collection, Str};
 
@@ -59,12 +62,18 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("digest-value", 2..=usize::MAX, digest_value),
     ("error", 3..=3, error),
     ("help", 2..=2, debug_help),
+    ("htstats", 3..=3, debug_tables::database),
+    ("htstats-key", 3..=3, debug_tables::value),
+    ("listpack", 3..=3, debug_tables::listpack),
     ("log", 3..=3, log_message),
     ("object", 3..=3, object),
+    ("pause-cron", 3..=3, pause_cron),
     ("populate", 3..=5, populate),
     ("protocol", 3..=3, protocol),
     ("quicklist-packed-threshold", 3..=3, packed_threshold),
     ("reload", 2..=usize::MAX, reload),
+    ("replicate", 3..=usize::MAX, replicate),
+    ("replybuffer", 4..=4, reply_buffer),
     ("set-active-expire", 3..=3, set_active_expire),
     ("set-skip-checksum-validation", 3..=3, set_skip_checksum),
     ("sleep", 3..=3, sleep),
@@ -117,6 +126,15 @@ fn with_entry<R>(db: &Db, key: &[u8], look: impl FnOnce(&Entry) -> R) -> Option<
     Some(look(guard.get(at)))
 }
 
+/// Looks at an entry of the client's database under its shard's lock.
+pub(super) fn with_entry_here<R>(
+    control: &Control<'_>,
+    key: &[u8],
+    look: impl FnOnce(&Entry) -> R,
+) -> Option<R> {
+    with_entry(&current_db(control), key, look)
+}
+
 fn object(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     let now = control.now;
     let describe = |entry: &Entry| {
@@ -129,7 +147,7 @@ fn object(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
             entry.clock(),
         )
     };
-    let line = with_entry(&current_db(control), args.get(2), describe).ok_or(Failure::NO_SUCH_KEY)?;
+    let line = with_entry_here(control, args.get(2), describe).ok_or(Failure::NO_SUCH_KEY)?;
     control.reply.simple(&line);
     Ok(())
 }
@@ -198,6 +216,41 @@ fn set_active_expire(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), F
 
 fn set_skip_checksum(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     dump::set_skip_checksum(args.get(2) != b"0");
+    control.reply.ok();
+    Ok(())
+}
+
+fn pause_cron(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    control.host.pause_cron(args.get(2) != b"0");
+    control.reply.ok();
+    Ok(())
+}
+
+/// Sends replicas what no command has done. Nothing happens if nobody follows, or if we follow somebody.
+fn replicate(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    let mut bytes = Vec::new();
+    encode(&mut bytes, args.len() - 2, args.from(2));
+    control.host.feed_replicas(&bytes);
+    control.reply.ok();
+    Ok(())
+}
+
+/// `PEAK-RESET-TIME ms|NEVER|RESET` and `RESIZING 0|1`: when connections give back room for replies.
+fn reply_buffer(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
+    if args.is(2, "peak-reset-time") {
+        let kept_ms = match args.get(3).to_ascii_lowercase().as_slice() {
+            b"never" => u64::MAX,
+            b"reset" => REPLY_ROOM_KEPT_MS,
+            _ => u64::try_from(args.int(3)?).unwrap_or(u64::MAX),
+        };
+        REPLY_ROOM.keep_for_ms(kept_ms);
+    } else if args.is(2, "resizing") {
+        REPLY_ROOM.set_shrinking(args.get(3) != b"0");
+    } else {
+        return Err(Failure::text(
+            "ERR unknown subcommand or wrong number of arguments for 'replybuffer'. Try DEBUG HELP.",
+        ));
+    }
     control.reply.ok();
     Ok(())
 }
@@ -273,10 +326,18 @@ fn debug_help(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure
             "    Show a digest of each value.",
             "ERROR <string>",
             "    Answer with <string> as an error.",
+            "HTSTATS <dbid>",
+            "    Show how large the hash table of a database is, and how full.",
+            "HTSTATS-KEY <key>",
+            "    The same of the value at <key>, if it is kept in a hash table.",
+            "LISTPACK <key>",
+            "    Print the listpack at <key> to the standard output, element by element.",
             "LOG <message>",
             "    Write <message> to the log.",
             "OBJECT <key>",
             "    Show how the value of <key> is stored.",
+            "PAUSE-CRON <0|1>",
+            "    1: nothing happens by the clock: no expiry, no eviction, no save points, and no end at a signal.",
             "POPULATE <count> [<prefix>] [<size>]",
             "    Create <count> string keys named <prefix>:<num>, of <size> bytes; without telling replicas. The prefix is",
             "    'key' if none is given.",
@@ -287,6 +348,12 @@ fn debug_help(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure
             "    Give list elements of <size> bytes or more a node of their own. 0: those larger than a node, the default.",
             "RELOAD [NOSAVE]",
             "    Save the data set to disk and load it again.",
+            "REPLICATE <command> [<arg> ...]",
+            "    Send <command> to the replicas without running it here.",
+            "REPLYBUFFER PEAK-RESET-TIME <ms|NEVER|RESET>",
+            "    After how long an idle connection gives back what it held for large replies; RESET is the default.",
+            "REPLYBUFFER RESIZING <0|1>",
+            "    0: connections keep what they held for large replies.",
             "SET-ACTIVE-EXPIRE <0|1>",
             "    0: delete expired keys only when somebody meets them. 1: also by the clock.",
             "SET-SKIP-CHECKSUM-VALIDATION <0|1>",

@@ -7,6 +7,7 @@ mod command_info;
 pub mod config;
 pub mod debug;
 mod debug_protocol;
+mod debug_tables;
 mod docs;
 pub mod info;
 pub mod latency;

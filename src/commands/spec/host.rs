@@ -154,6 +154,10 @@ pub trait Host: Send + Sync {
     fn stand_still(&self, work: &mut dyn FnMut());
     /// DEBUG SET-ACTIVE-EXPIRE.
     fn set_active_expiry(&self, on: bool);
+    /// DEBUG PAUSE-CRON: nothing happens by the clock from now on, or again.
+    fn pause_cron(&self, on: bool);
+    /// DEBUG REPLICATE: puts a command, as it is sent, into the stream.
+    fn feed_replicas(&self, command: &[u8]);
     /// SHUTDOWN: leaves the wish with the main thread. The client, blocked, hears only of a failure.
     fn shutdown(&self, wish: Shutdown);
     /// DEBUG RELOAD: the data set as it is on disk becomes the current one. Within EXEC when this returns; otherwise on a

@@ -59,6 +59,11 @@ impl Ranked {
         self.tree.len()
     }
 
+    /// Words of the table by name, for DEBUG HTSTATS-KEY.
+    pub fn slots(&self) -> usize {
+        self.table.slots()
+    }
+
     #[inline]
     fn find(&self, bytes: &[u8]) -> Option<Member> {
         self.table.find(hash_key(bytes), |member| bytes_of(member) == bytes)

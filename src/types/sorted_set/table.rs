@@ -179,6 +179,11 @@ fn buckets_for(len: usize) -> usize {
 }
 
 impl Table {
+    /// Words that can hold a member, for DEBUG HTSTATS-KEY.
+    pub fn slots(&self) -> usize {
+        self.segments.iter().map(|segment| segment.buckets.len() * BUCKET).sum()
+    }
+
     /// A table with room for `expected` members.
     pub fn new(expected: usize) -> Table {
         let buckets = buckets_for(expected).min(BUCKETS_MAX);
