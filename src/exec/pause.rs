@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Asked by the executor before a command runs or is queued. Always: while clients are paused the data set stands still: no key
-//! expires either. Our primary's stream and replicas are not paused.
+//! expires either, and the link holds our primary's stream back. Replicas are not paused.
 
 use crate::base::ids::UnixMs;
 use crate::commands::spec::host::{Extent, Pause};

@@ -152,6 +152,7 @@ impl Host for ServerHost {
     fn pause(&self, pause: Option<Pause>) {
         self.shared.engine.pause(pause, UnixMs(clock::now_ms()));
         self.shared.wake_workers();
+        self.shared.links().wake();
     }
 
     fn stamp(&self) -> Stamp {

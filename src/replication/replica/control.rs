@@ -82,7 +82,8 @@ impl Control {
         self.cut.swap(false, Relaxed)
     }
 
-    fn wake(&self) {
+    /// Ends a wait of the link's thread, for something has changed.
+    pub fn wake(&self) {
         // The eventfd cannot be full; if the system refuses all the same, the link notices at its next timeout.
         if let Err(error) = self.waker.wake() {
             log::warn!("The link to the primary could not be woken: {error}");

@@ -39,6 +39,9 @@ const LOADED_LOOK: Duration = Duration::from_millis(5);
 /// Between two acknowledgements.
 const ACK_EVERY: Duration = Duration::from_secs(1);
 
+/// While clients are paused the stream is read up to here; what is more stays with the primary.
+const HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// When to try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Again {
@@ -305,23 +308,35 @@ impl Link {
 
     /// Reads once if there is something; else waits until there may be, or an acknowledgement is due.
     fn await_bytes(&self, wire: &mut Wire<'_>, ack_at: Instant) -> Result<(), Lost> {
-        if wire.read()? > 0 {
+        let held_for = self.held_for();
+        // Then it is we who are silent.
+        let is_full = held_for.is_some() && wire.buffered().len() >= HELD_BYTES_MAX;
+        if !is_full && wire.read()? > 0 {
             self.status.last_io.store(clock::now_ms(), Relaxed);
             return Ok(());
         }
-        let silent_at = wire.last_io + self.patience();
-        let now = Instant::now();
-        if now >= silent_at {
+        let (now, silent_at) = (Instant::now(), wire.last_io + self.patience());
+        if !is_full && now >= silent_at {
             return Err(Lost::Silent);
         }
         // Without acknowledgements nothing is due, but the timeout may be changed meanwhile.
         let next = if self.has_acks { ack_at } else { now + ACK_EVERY };
-        wire.wait(next.min(silent_at))
+        let next = held_for.map_or(next, |rest| next.min(now + rest));
+        wire.wait(if is_full { next } else { next.min(silent_at) })
     }
 
-    /// Applies all complete commands that have come.
+    /// While clients are paused the data set stands still, for our primary as well: how much longer, or a second of it.
+    fn held_for(&self) -> Option<Duration> {
+        let now = UnixMs(clock::now_ms());
+        let pause = self.applier.executor.view().pause.filter(|pause| pause.is_on(now))?;
+        let rest_ms = u64::try_from(pause.until.0.saturating_sub(now.0)).unwrap_or(0);
+        Some(Duration::from_millis(rest_ms).min(ACK_EVERY))
+    }
+
+    /// Applies all complete commands that have come, unless they are held back.
     fn apply_buffered(&mut self, wire: &mut Wire<'_>) -> Result<(), Ended> {
-        while !wire.buffered().is_empty() {
+        self.publish_offsets(wire);
+        while !wire.buffered().is_empty() && self.held_for().is_none() {
             self.await_data_set();
             let fed = match self.applier.feed(wire.buffered()) {
                 Ok(fed) => fed,

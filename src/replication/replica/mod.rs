@@ -120,6 +120,13 @@ impl Links {
         });
     }
 
+    /// A pause of clients has begun or ended, which holds the stream back.
+    pub fn wake(&self) {
+        if let Some(current) = lock(&self.current).as_ref() {
+            current.control.wake();
+        }
+    }
+
     /// CLIENT KILL: cuts the connection to the primary if it is at `address` (`ip:port`; empty for any). False if not.
     pub fn cut_if(&self, address: &[u8]) -> bool {
         let current = lock(&self.current);
