@@ -170,6 +170,15 @@ impl Snapshots {
         }
     }
 
+    /// Does no replica get, or is about to get, the walk that is under way?
+    pub fn is_free_of_replicas(&self) -> bool {
+        match &self.state().walking {
+            Walking::No => true,
+            Walking::Starting => false,
+            Walking::Yes(underway) => underway.for_replicas == 0,
+        }
+    }
+
     /// Memory that the walk under way holds: chunks and pre-images, in bytes.
     pub fn bytes_held(&self) -> u64 {
         let underway = match &self.state().walking {

@@ -25,6 +25,7 @@ mod exchange;
 mod fidelity;
 mod field_deadlines;
 mod follow;
+mod memory;
 mod promotion;
 mod refusal;
 mod resp3;

@@ -186,6 +186,33 @@ impl Saver {
         }
     }
 
+    /// After FLUSHALL, while the world stands still: saves what is left, in place of a background save that is under way. A full
+    /// sync goes on; then the save is scheduled, and comes after it. False unless the file is written when this returns.
+    pub fn save_flushed(self: &Arc<Self>, now: UnixMs) -> bool {
+        loop {
+            match self.save(now) {
+                Ok(()) => return true,
+                Err(Refusal::Failed(_)) => return false,
+                Err(Refusal::InProgress) if self.is_soon_free() => {
+                    self.cancel();
+                    std::thread::sleep(LOOK_EVERY);
+                }
+                Err(Refusal::InProgress) => {
+                    if let Err(refusal) = self.bgsave(true, now) {
+                        log::warn!("{refusal}");
+                    }
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Does nothing stand in the way of a save but a background save, or the rest of a walk for nobody?
+    fn is_soon_free(&self) -> bool {
+        let saving = self.state().saving;
+        saving.map_or_else(|| self.snapshots.is_free_of_replicas(), |saving| saving.is_background)
+    }
+
     /// BGSAVE, BGSAVE SCHEDULE. In a transaction the save is scheduled, for half of a transaction is no place for a cut.
     ///
     /// # Errors
