@@ -397,6 +397,10 @@ impl Host for TestHost {
 
     fn shutdown(&self, _wish: Shutdown) {}
 
+    fn abort_shutdown(&self) -> bool {
+        false
+    }
+
     fn is_loading(&self) -> bool {
         false
     }
@@ -460,6 +464,10 @@ impl Host for TestHost {
     }
 
     fn abandon_save(&self) {}
+
+    fn save_flushed(&self, _now: UnixMs) -> bool {
+        false
+    }
 
     fn last_save(&self) -> UnixMs {
         UnixMs(1_700_000_000_999)

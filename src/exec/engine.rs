@@ -15,10 +15,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::backlog::Backlog;
+use crate::base::clock;
 use crate::base::ids::UnixMs;
 use crate::base::sync::lock;
 use crate::commands::spec::Host;
-use crate::commands::spec::host::Pause;
+use crate::commands::spec::host::{Extent, Pause};
 use crate::config::{Config, Live};
 use crate::exec::barrier::Barrier;
 use crate::exec::blocked::Registry;
@@ -84,6 +85,8 @@ pub struct Engine {
     pub expiry_off_until: AtomicI64,
     /// CLIENT PAUSE; changed with a bump.
     pause: Mutex<Option<Pause>>,
+    /// Do writes wait, since a shutdown waits for replicas? Stored by the main thread, with a bump; read when views refresh.
+    is_ending: AtomicBool,
     host: OnceLock<Arc<dyn Host>>,
 }
 
@@ -100,6 +103,7 @@ impl Engine {
             tracking: Arc::default(),
             own_deadlines: OwnDeadlines::default(),
             pause: Mutex::default(),
+            is_ending: AtomicBool::new(false),
             lazy_free: LazyFree::default(),
             statistics: Statistics::default(),
             slow_log: SlowLog::default(),
@@ -158,6 +162,22 @@ impl Engine {
         *current = pause.map(|pause| pause.and(still_on));
         drop(current);
         self.bump();
+    }
+
+    /// A shutdown begins or ends to wait for replicas: clients write nothing meanwhile.
+    pub fn set_ending(&self, is_ending: bool) {
+        self.is_ending.store(is_ending, Ordering::Relaxed);
+        self.bump();
+    }
+
+    /// What clients are kept from now: by CLIENT PAUSE ALL until its end, else by a shutdown, else by CLIENT PAUSE.
+    fn current_pause(&self) -> Option<Pause> {
+        let by_client = *lock(&self.pause);
+        let is_wide = |pause: &Pause| pause.extent == Extent::All && pause.is_on(UnixMs(clock::now_ms()));
+        if !self.is_ending.load(Ordering::Relaxed) || by_client.as_ref().is_some_and(is_wide) {
+            return by_client;
+        }
+        Some(Pause { extent: Extent::Writes, until: UnixMs(i64::MAX) })
     }
 
     pub fn backlog(&self) -> Option<Arc<Backlog>> {
@@ -253,7 +273,7 @@ impl Engine {
             is_disk_failing: self.is_disk_failing.load(Ordering::Relaxed),
             is_stopping: self.is_stopping.load(Ordering::Relaxed),
             is_loading: self.loading.state() == LoadState::Blocking,
-            pause: *lock(&self.pause),
+            pause: self.current_pause(),
         }
     }
 }

@@ -5,7 +5,7 @@
 //!  CLIENT UNPAUSE, or the end of its time  --> the workers let their waiting connections try again
 //! ```
 //!
-//! Asked by the executor before a command runs or is queued. Always: while clients are paused the data set stands still: no key
+//! A shutdown that waits for replicas pauses writes as well. Asked by the executor before a command runs or is queued. Always: while clients are paused the data set stands still: no key
 //! expires either, and the link holds our primary's stream back. Replicas are not paused.
 
 use crate::base::ids::UnixMs;

@@ -90,26 +90,53 @@ impl Replication {
         self.primary.spawn("replicas".into(), move || upkeep.run())
     }
 
-    /// Before a primary ends: gives its replicas so much time to acknowledge what was written until now, and puts no more
-    /// PING into the stream. Says how many have not acknowledged. A second call puts no question into the stream either: what
-    /// was saved in between must stay its end, and replicas acknowledge each second by themselves.
-    pub fn drain(&self, timeout: Duration) -> usize {
-        let (target, until) = (self.offset().0, Instant::now() + timeout);
-        let followers = &self.primary.followers;
-        let mut lagging = if self.engine.is_replica() { 0 } else { followers.lagging(target) };
-        if lagging > 0 && !timeout.is_zero() {
-            log::info!("{lagging} of {} replicas are in lag when shutting down.", followers.len());
+    /// How many replicas have not acknowledged everything that was written until now. A replica has nobody to wait for.
+    pub fn lagging(&self) -> usize {
+        if self.engine.is_replica() { 0 } else { self.primary.followers.lagging(self.offset().0) }
+    }
+
+    /// Before a primary ends: gives its replicas the time until `until` to acknowledge what was written until now, if it `goes_on`
+    /// wanting that, and puts no more PING into the stream. Says how many have not acknowledged. A second call puts no question into
+    /// the stream either: what was saved in between must stay its end, and replicas acknowledge each second by themselves.
+    pub fn drain(&self, until: Instant, goes_on: impl Fn() -> bool) -> usize {
+        let (target, followers) = (self.offset().0, &self.primary.followers);
+        let mut lagging = self.lagging();
+        if lagging > 0 && Instant::now() < until {
+            log::info!(
+                "{lagging} of {} replicas lag behind: waiting for them before the end.",
+                followers.len()
+            );
             if !self.primary.is_silent.load(Relaxed) {
                 self.primary.waits.request();
                 self.primary.notify(News::Look);
             }
-            while lagging > 0 && Instant::now() < until {
+            while lagging > 0 && Instant::now() < until && goes_on() {
                 std::thread::sleep(DRAIN_LOOK);
                 lagging = followers.lagging(target);
             }
         }
         self.primary.is_silent.store(true, Relaxed);
         lagging
+    }
+
+    /// Logs which replicas have not acknowledged `target` at the end.
+    pub fn report_lag(&self, target: Offset, now: UnixMs) {
+        let (target, followers) = (target.0, self.primary.followers.list());
+        if followers.is_empty() || self.engine.is_replica() {
+            return;
+        }
+        let lags = |follower: &&Arc<Follower>| follower.acked() < target && !follower.is_old_protocol;
+        for follower in followers.iter().filter(lags) {
+            log::warn!(
+                "Lagging replica {}: {} bytes behind, lag={}, state={}",
+                follower.name(),
+                target - follower.acked(),
+                follower.lag_seconds(now),
+                follower.state().word()
+            );
+        }
+        let in_step = followers.len() - followers.iter().filter(lags).count();
+        log::info!("{in_step} of {} replicas are in sync at the end.", followers.len());
     }
 
     /// The end was called off.

@@ -24,7 +24,7 @@ use crate::pubsub::{Registry, tracking};
 use crate::replication::info as replication_info;
 use crate::replication::state::BACKLOG_BYTES_MIN;
 use crate::resp::reply::Reply;
-use crate::server::shared::{Shared, Stop, tracking_keys_max};
+use crate::server::shared::{Shared, tracking_keys_max};
 use crate::server::{info, listen, log as server_log};
 use crate::session::Session;
 use crate::session::client::Client;
@@ -214,8 +214,11 @@ impl Host for ServerHost {
     }
 
     fn shutdown(&self, wish: Shutdown) {
-        // The main thread may have stopped listening because it is stopping already.
-        let _ = self.shared.stop.send(Stop::Command(wish));
+        self.shared.ask_to_stop(wish, false);
+    }
+
+    fn abort_shutdown(&self) -> bool {
+        self.shared.abort_shutdown()
     }
 
     fn reload(&self, saves_first: bool, client: &Arc<Client>, now: UnixMs) -> Result<Reloading, Failure> {
@@ -356,6 +359,10 @@ impl Host for ServerHost {
 
     fn abandon_save(&self) {
         self.shared.saver().cancel();
+    }
+
+    fn save_flushed(&self, now: UnixMs) -> bool {
+        self.shared.saver().save_flushed(now)
     }
 
     fn last_save(&self) -> UnixMs {

@@ -3,7 +3,7 @@
 //! ```text
 //!  boot: log -> directory -> daemon -> engine -> workers -> listeners -> signals -> data -> cron -> "Ready"
 //!                                                `-- clients are answered: -LOADING, INFO, SHUTDOWN --'
-//!  stop: listeners -> links and senders -> save -> workers -> cron
+//!  stop: replicas -> save -> links -> listeners -> cron -> workers -> replicas again -> senders
 //! ```
 //!
 //! Called by `main` with a configuration that passed every check.
@@ -12,6 +12,7 @@
 pub mod blocked;
 pub mod client_memory;
 pub mod cron;
+pub mod ending;
 pub mod host;
 pub mod info;
 pub mod log;
@@ -24,6 +25,7 @@ use std::cell::Cell;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use ::log::{error, info, warn};
 use crossbeam::channel::{Receiver, unbounded};
@@ -115,8 +117,7 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
     let handles: Vec<_> = seats.iter().map(Seat::handle).collect();
     let posts = seats.iter().map(Seat::post).collect();
     let (stop, stopped) = unbounded();
-    let shared =
-        Arc::new(Shared::new(engine.clone(), admission.clone(), handles.clone(), posts, stop.clone()));
+    let shared = Arc::new(Shared::new(engine.clone(), admission.clone(), handles.clone(), posts, stop));
     let for_unblock = Arc::downgrade(&shared);
     let replication = Replication::new(
         engine.clone(),
@@ -148,15 +149,17 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
             .follow(&primary.host, primary.port)
             .map_err(|cause| format!("Can't start the link to the primary: {cause}"))?;
     }
-    process::watch_signals(stop).map_err(|cause| format!("Can't watch for signals: {cause}"))?;
-    let is_loaded = load_at_start(&engine, &saver, &replication, &stopped)
+    let for_signals = shared.clone();
+    process::watch_signals(move || for_signals.ask_to_stop(Shutdown::default(), true))
+        .map_err(|cause| format!("Can't watch for signals: {cause}"))?;
+    let is_loaded = load_at_start(&shared, &saver, &replication, &stopped)
         .map_err(|cause| format!("Fatal error loading the DB: {cause}. Exiting."))?;
-    let (mut code, mut waits, mut cron) = (ExitCode::SUCCESS, false, None);
+    let (mut code, mut until, mut cron) = (ExitCode::SUCCESS, Instant::now(), None);
     if is_loaded {
         engine.end_loading();
         cron = Some(Cron::start(shared.clone()).map_err(|cause| format!("Can't start cron: {cause}"))?);
         info!("Ready to accept connections");
-        (code, waits) = wait(&shared, &stopped);
+        (code, until) = wait(&shared, &stopped);
     }
     shared.links().stop();
     acceptor_handle.stop();
@@ -167,7 +170,7 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
     handles.iter().for_each(|worker| worker.stop());
     workers.into_iter().for_each(|worker| join("worker", worker));
     // Nobody writes any more: what was acknowledged to clients reaches the replicas.
-    shared.drain(waits);
+    shared.drain(until);
     replication.stop();
     process::remove_pid_file(&engine.config.load());
     warn!("Starling is now ready to exit, bye bye...");
@@ -176,17 +179,20 @@ fn serve(config: Config, origin: Origin) -> Result<ExitCode, String> {
 
 /// Loads the data set, and takes up the replication history where it was saved. False if the server is to stop instead.
 fn load_at_start(
-    engine: &Arc<Engine>,
+    shared: &Shared,
     saver: &Saver,
     replication: &Replication,
     stopped: &Receiver<Stop>,
 ) -> Result<bool, LoadError> {
-    let now = UnixMs(clock::now_ms());
+    let (engine, now) = (&shared.engine, UnixMs(clock::now_ms()));
     let is_replica = engine.config.load().replicaof.is_some();
     let expired = if is_replica { Expired::Keep } else { Expired::Report };
     let is_stopped = Cell::new(false);
     let is_wanted = || {
-        if !is_stopped.get() && stopped.try_recv().is_ok() {
+        if !is_stopped.get()
+            && let Ok(stop) = stopped.try_recv()
+            && shared.ending.settle(stop.attempt)
+        {
             warn!("Received shutdown signal during loading, exiting now.");
             is_stopped.set(true);
         }
@@ -226,22 +232,14 @@ fn tell_dropped(engine: &Arc<Engine>, dropped: &[(DbIndex, Vec<u8>)]) {
     executor.park();
 }
 
-/// Blocks until the server may stop. Says also whether replicas are to be waited for.
-fn wait(shared: &Shared, stopped: &Receiver<Stop>) -> (ExitCode, bool) {
-    loop {
-        let wish = match stopped.recv() {
-            Ok(Stop::Signal(_)) => Shutdown::default(),
-            Ok(Stop::Command(wish)) => wish,
-            Err(_) => return (ExitCode::FAILURE, false),
-        };
-        match shared.prepare_shutdown(wish) {
-            Ok(()) => return (ExitCode::SUCCESS, !wish.is_now),
-            Err(error) => {
-                error!("Error trying to save the DB, can't exit: {error}");
-                shared.refuse_shutdown(wish.client);
-            }
+/// Blocks until the server may stop. Says also until when replicas may be waited for.
+fn wait(shared: &Shared, stopped: &Receiver<Stop>) -> (ExitCode, Instant) {
+    while let Ok(stop) = stopped.recv() {
+        if let Some(until) = shared.try_to_stop(&stop) {
+            return (ExitCode::SUCCESS, until);
         }
     }
+    (ExitCode::FAILURE, Instant::now())
 }
 
 fn start_workers(

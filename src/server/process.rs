@@ -6,12 +6,11 @@
 use std::io;
 use std::path::Path;
 
-use crossbeam::channel::Sender;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::config::Config;
-use crate::server::shared::Stop;
+use crate::persist::rdb::save::temporary_name;
 
 /// Descriptors kept for files, listeners and links, beside one per client.
 const RESERVED_FDS: u64 = 64;
@@ -92,20 +91,20 @@ pub fn raise_open_files(clients: u32) -> u32 {
     u32::try_from(room.min(u64::from(clients))).unwrap_or(clients)
 }
 
-/// Passes SIGTERM and SIGINT on to the main thread; a second SIGINT ends the process at once.
-pub fn watch_signals(stop: Sender<Stop>) -> io::Result<()> {
+/// Calls `ask_to_stop` for SIGTERM and SIGINT. A SIGINT while that is under way, which it then says with false, ends the process at
+/// once, and takes the file with it that is being written.
+pub fn watch_signals(ask_to_stop: impl Fn() -> bool + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     std::thread::Builder::new().name("signals".into()).spawn(move || {
-        let mut seen = 0;
         for signal in &mut signals {
             let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
             log::warn!("Received {name} scheduling shutdown...");
-            seen += 1;
-            if seen > 1 && signal == SIGINT {
+            if !ask_to_stop() && signal == SIGINT {
+                log::warn!("You insist... exiting now.");
+                // It may not be there.
+                let _ = std::fs::remove_file(temporary_name());
                 std::process::exit(1);
             }
-            // The main thread may have stopped listening because it is stopping already.
-            let _ = stop.send(Stop::Signal(signal));
         }
     })?;
     Ok(())

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
 
@@ -31,19 +31,20 @@ use crate::replication::Replication;
 use crate::replication::primary::Arrival;
 use crate::replication::replica::Links;
 use crate::server::client_memory::{ClientMemory, limit_bytes};
+use crate::server::ending::Ending;
 use crate::server::log as server_log;
 use crate::server::meters::{Meters, Traffic};
 use crate::server::worker::Message;
 use crate::session::Session;
 use crate::session::client::Client;
 
-/// Why the server stops.
+/// The server is to stop: one attempt (`server::ending`), for the main thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stop {
-    /// SIGTERM or SIGINT: saves if save points are configured.
-    Signal(i32),
-    /// SHUTDOWN: as it says.
-    Command(Shutdown),
+pub struct Stop {
+    pub attempt: u64,
+    pub wish: Shutdown,
+    /// SIGTERM or SIGINT: what they ask for happens by the clock, which DEBUG PAUSE-CRON stops.
+    pub is_signal: bool,
 }
 
 /// The limit of the table of tracked keys.
@@ -53,6 +54,11 @@ pub fn tracking_keys_max(config: &Config) -> usize {
         max => max as usize,
     }
 }
+
+/// How often the main thread looks whether DEBUG PAUSE-CRON still keeps a signal from being heeded.
+const SIGNAL_LOOK: Duration = Duration::from_millis(5);
+/// For a `shutdown-timeout` beyond the end of the clock.
+const FOREVER: Duration = Duration::from_secs(1 << 32);
 
 /// From so many waiting messages on publishers wait. Far below what a mailbox takes; far above what a moment brings.
 const CONGESTED_MESSAGES: usize = 4096;
@@ -86,7 +92,9 @@ pub struct Shared {
     pub acceptor: OnceLock<AcceptorHandle>,
     pub workers: Vec<WorkerHandle>,
     /// Wakes the main thread, which stops the others.
-    pub stop: Sender<Stop>,
+    stop: Sender<Stop>,
+    /// How far a shutdown has got.
+    pub ending: Ending,
     pub run_id: [u8; 40],
     /// Set by boot before anything is served.
     pub replication: OnceLock<Arc<Replication>>,
@@ -118,6 +126,7 @@ impl Shared {
             acceptor: OnceLock::new(),
             workers,
             stop,
+            ending: Ending::default(),
             run_id,
             replication: OnceLock::new(),
             saver: OnceLock::new(),
@@ -291,33 +300,85 @@ impl Shared {
         self.engine.set_disk_failing(self.saver().refuses_writes());
     }
 
-    /// Gives replicas the time to acknowledge what was written until now (`shutdown-timeout`, or none). After it our own PINGs
-    /// stop, so that what is saved next stands where the replicas are, and they resume when we are back.
-    pub fn drain(&self, waits: bool) {
-        let seconds = if waits { self.engine.config.load().shutdown_timeout } else { 0 };
-        let lagging = self.replication().drain(Duration::from_secs(seconds));
-        if lagging > 0 {
-            log::warn!("{lagging} replicas did not receive everything before the end");
+    /// SHUTDOWN, or a signal. False if a shutdown is under way, which whoever asks shares then.
+    pub fn ask_to_stop(&self, wish: Shutdown, is_signal: bool) -> bool {
+        let attempt = self.ending.ask(wish.client);
+        if let Some(attempt) = attempt {
+            // The main thread listens until an attempt has succeeded.
+            let _ = self.stop.send(Stop { attempt, wish, is_signal });
+        }
+        attempt.is_some()
+    }
+
+    /// SHUTDOWN ABORT. False if there is nothing that could still be called off.
+    pub fn abort_shutdown(&self) -> bool {
+        let Some(clients) = self.ending.abort() else { return false };
+        log::info!("Shutdown manually aborted.");
+        self.refuse_shutdown(clients);
+        true
+    }
+
+    /// The main thread's work on a wish: replicas catch up, then the data set is saved if it has to be. From then on no worker runs
+    /// a command, so that nothing is acknowledged that is not in the file. Until when replicas may be waited for afterwards; none if
+    /// the server goes on, because the wish was called off, or the data set could not be saved and the wish does not insist.
+    pub fn try_to_stop(&self, stop: &Stop) -> Option<Instant> {
+        while stop.is_signal && self.is_cron_paused.load(Relaxed) && self.ending.is_wanted(stop.attempt) {
+            std::thread::sleep(SIGNAL_LOOK);
+        }
+        let seconds = if stop.wish.is_now { 0 } else { self.engine.config.load().shutdown_timeout };
+        let now = Instant::now();
+        let until = now.checked_add(Duration::from_secs(seconds)).unwrap_or(now + FOREVER);
+        if !self.ending.begin(stop.attempt, until) {
+            return None;
+        }
+        log::warn!("User requested shutdown...");
+        self.await_replicas(stop.attempt, until);
+        let saved: Result<bool, SaveError> = self.engine.barrier.stop(None, || {
+            if !self.ending.settle(stop.attempt) {
+                return Ok(false);
+            }
+            self.save_before_the_end(stop.wish)?;
+            self.engine.set_stopping();
+            Ok(true)
+        });
+        match saved {
+            Ok(true) => return Some(until),
+            Ok(false) => self.go_on(),
+            Err(error) => {
+                log::error!("Error trying to save the DB, can't exit: {error}");
+                self.go_on();
+                self.refuse_shutdown(self.ending.fail());
+            }
+        }
+        None
+    }
+
+    /// Gives replicas the time to acknowledge what was written until now; clients write nothing while they are waited for. After it
+    /// our own PINGs stop, so that what is saved next stands where the replicas are, and they resume when we are back.
+    fn await_replicas(&self, attempt: u64, until: Instant) {
+        if self.replication().lagging() > 0 && Instant::now() < until {
+            self.engine.barrier.stop(None, || self.engine.set_ending(true));
+        }
+        let target = self.replication().offset();
+        self.replication().drain(until, || self.ending.is_wanted(attempt));
+        if self.ending.is_wanted(attempt) {
+            self.replication().report_lag(target, UnixMs(clock::now_ms()));
         }
     }
 
-    /// Before the server may stop: replicas catch up, and the data set is saved if it has to be. From then on no worker runs a
-    /// command, so that nothing is acknowledged that is not in the file.
-    ///
-    /// # Errors
-    /// The data set could not be saved, and the wish does not insist; everything goes on.
-    pub fn prepare_shutdown(&self, wish: Shutdown) -> Result<(), SaveError> {
-        log::warn!("User requested shutdown...");
-        self.drain(!wish.is_now);
-        let saved = self.engine.barrier.stop(None, || {
-            self.save_before_the_end(wish)?;
-            self.engine.set_stopping();
-            Ok(())
-        });
-        if saved.is_err() {
-            self.replication().resume_upkeep();
+    /// The end does not come: everything is as before.
+    fn go_on(&self) {
+        self.replication().resume_upkeep();
+        self.engine.set_ending(false);
+        self.wake_workers();
+    }
+
+    /// After the workers have ended: what clients wrote last reaches the replicas, if there is time.
+    pub fn drain(&self, until: Instant) {
+        let lagging = self.replication().drain(until, || true);
+        if lagging > 0 {
+            log::warn!("{lagging} replicas did not receive everything before the end");
         }
-        saved
     }
 
     fn save_before_the_end(&self, wish: Shutdown) -> Result<(), SaveError> {
@@ -339,8 +400,10 @@ impl Shared {
         }
     }
 
-    /// The shutdown that a client has asked for does not take place.
-    pub fn refuse_shutdown(&self, client: u64) {
-        self.unblock(client, b"-ERR Errors trying to SHUTDOWN. Check logs.\r\n".to_vec());
+    /// The shutdown that these clients have asked for does not take place.
+    fn refuse_shutdown(&self, clients: Vec<u64>) {
+        for client in clients {
+            self.unblock(client, b"-ERR Errors trying to SHUTDOWN. Check logs.\r\n".to_vec());
+        }
     }
 }

@@ -65,6 +65,10 @@ fn flushall(ctx: &mut Ctx<'_, '_>, control: &mut Control<'_>) -> Result<Effect, 
     // Nobody wants a file of what is about to go.
     control.host.abandon_save();
     replace(ctx, control, |old| old.with_empty(|_| true));
+    // With save points the file is to say at once that nothing is left. It then holds this change, too.
+    if !ctx.config.save.is_empty() && control.host.save_flushed(ctx.now()) {
+        ctx.space.changes.tally.dirty = 0;
+    }
     ctx.reply.ok();
     Ok(Effect::Verbatim)
 }

@@ -1,8 +1,8 @@
 //! SHUTDOWN: the wish to stop, with its conditions. The main thread fulfils it.
 //!
 //! ```text
-//!  handler: parse, block the client -> host -> main thread: save -> stop everything (the connection just closes)
-//!                                                           `-> failed: the client gets the error and goes on
+//!  handler: parse, block the client -> host -> main thread: replicas, save -> stop everything (the connection just closes)
+//!                                                           `-> failed, or ABORT: the client gets the error and goes on
 //! ```
 //!
 //! Called through its row. Always: the client gets no reply unless the shutdown fails, as in Redis.
@@ -48,8 +48,11 @@ fn shutdown(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
         }
     }
     if is_abort {
-        // By the time that replicas are waited for, no client is served any more.
-        return Err(Failure::text("ERR No shutdown in progress."));
+        if !control.host.abort_shutdown() {
+            return Err(Failure::text("ERR No shutdown in progress."));
+        }
+        control.reply.ok();
+        return Ok(());
     }
     control.session.client.is_blocked.store(true, std::sync::atomic::Ordering::Relaxed);
     control.host.shutdown(wish);

@@ -160,6 +160,8 @@ pub trait Host: Send + Sync {
     fn feed_replicas(&self, command: &[u8]);
     /// SHUTDOWN: leaves the wish with the main thread. The client, blocked, hears only of a failure.
     fn shutdown(&self, wish: Shutdown);
+    /// SHUTDOWN ABORT: false if there is no shutdown that could still be called off.
+    fn abort_shutdown(&self) -> bool;
     /// DEBUG RELOAD: the data set as it is on disk becomes the current one. Within EXEC when this returns; otherwise on a
     /// thread of its own, which answers the client, so that all others hear -LOADING meanwhile.
     fn reload(&self, saves_first: bool, client: &Arc<Client>, now: UnixMs) -> Result<Reloading, Failure>;
@@ -203,6 +205,8 @@ pub trait Host: Send + Sync {
     fn bgsave(&self, schedule: bool, now: UnixMs) -> Result<Saving, Failure>;
     /// Gives up a background save that is under way.
     fn abandon_save(&self);
+    /// FLUSHALL, while the world stands still: brings the file to what is left. False if that could not be done at once.
+    fn save_flushed(&self, now: UnixMs) -> bool;
     /// When the data set was saved last.
     fn last_save(&self) -> UnixMs;
 }

@@ -47,12 +47,17 @@ impl fmt::Display for SaveError {
 
 impl std::error::Error for SaveError {}
 
+/// The file that is being written, in `dir`, until it is complete.
+pub fn temporary_name() -> String {
+    format!("temp-{}.rdb", std::process::id())
+}
+
 /// Writes all chunks to `dir/name` by way of a temporary file beside it. Returns the file's length in bytes.
 ///
 /// # Errors
 /// See [`SaveError`]; a file of that name that was there before is untouched then.
 pub fn write_file(dir: &Path, name: &str, chunks: Subscription) -> Result<u64, SaveError> {
-    let temporary = dir.join(format!("temp-{}.rdb", std::process::id()));
+    let temporary = dir.join(temporary_name());
     let written = write_chunks(&temporary, chunks).and_then(|bytes| {
         let target = dir.join(name);
         fs::rename(&temporary, &target).map_err(|error| SaveError::Rename(target, error))?;

@@ -543,9 +543,10 @@ fn a_server_that_ends_waits_for_its_replicas_and_sends_the_rest() {
     server.set("k", b"v");
     let offset = server.replication.offset().0;
     eventually("it is online", || server.replication.primary.followers.lagging(offset) == 1);
-    assert_eq!(server.replication.drain(Duration::ZERO), 1, "no time, no question");
+    assert_eq!(server.replication.drain(Instant::now(), || true), 1, "no time, no question");
     server.replication.resume_upkeep();
-    assert_eq!(server.replication.drain(Duration::from_millis(20)), 1);
+    assert_eq!(server.replication.drain(Instant::now() + Duration::from_millis(20), || true), 1);
+    assert_eq!(server.replication.drain(Instant::now() + Duration::from_secs(60), || false), 1, "called off");
     replica.expect(&[b"SELECT", b"0"]);
     replica.expect(&[b"SET", b"k", b"v"]);
     replica.expect(&[b"REPLCONF", b"GETACK", b"*"]);

@@ -40,6 +40,9 @@ pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
     lines.field("executable", executable);
     lines.field("config_file", file.map_or(String::new(), |path| path.display().to_string()));
     lines.field("io_threads_active", 0);
+    if let Some(left) = shared.ending.time_left() {
+        lines.field("shutdown_in_milliseconds", left.as_millis());
+    }
     lines.field("starling_version", STARLING_VERSION);
     lines.field("starling_threads", config.threads);
 }
