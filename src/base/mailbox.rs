@@ -6,11 +6,12 @@
 //! Event loops, the acceptor and other threads with a poll have one. Always: a message posted before the owner sleeps keeps
 //! it awake, one posted while it sleeps wakes it, and messages of one poster arrive in order.
 
-use crossbeam::queue::SegQueue;
-use crossbeam::utils::CachePadded;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+
+use crossbeam::utils::CachePadded;
+
+use crate::base::sync::{AtomicBool, Ordering, Queue, fence};
 
 /// So many messages may wait. Posters get [`Full`] beyond: the owner has then been stuck for long, and memory must not follow.
 pub const WAITING_MAX: usize = 1 << 20;
@@ -19,7 +20,7 @@ pub const WAITING_MAX: usize = 1 << 20;
 type Wake = Box<dyn Fn() + Send + Sync>;
 
 struct Shared<T> {
-    queue: SegQueue<T>,
+    queue: Queue<T>,
     /// True from the moment the owner decides to sleep until someone wakes it. The owner sets it, whoever takes it away must
     /// wake. Ordered against the queue by the sequentially consistent fences in `post` and `may_sleep`.
     sleeps: CachePadded<AtomicBool>,
@@ -51,7 +52,7 @@ impl<T> fmt::Debug for Post<T> {
 /// A new mailbox whose owner is woken by `wake`.
 pub fn mailbox<T>(wake: impl Fn() + Send + Sync + 'static) -> (Mailbox<T>, Post<T>) {
     let shared = Arc::new(Shared {
-        queue: SegQueue::new(),
+        queue: Queue::new(),
         sleeps: CachePadded::new(AtomicBool::new(false)),
         wake: Box::new(wake),
     });
@@ -113,7 +114,10 @@ impl<T> Mailbox<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+#[path = "mailbox_loom_tests.rs"]
+mod loom_tests;
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::sync::mpsc;

@@ -12,50 +12,86 @@
 //! a shard lock is held, so that the wait is as short as the batches that are under way.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
 
 use crossbeam::utils::CachePadded;
 
+use crate::base::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use crate::base::sync::{AtomicBool, Condvar, Mutex, MutexGuard, fence, lock};
+
 /// How long a stopper waits between two looks at a participant that is still running, after a short spin.
-const LOOK_EVERY: Duration = Duration::from_micros(20);
+#[cfg(not(loom))]
+const LOOK_EVERY: std::time::Duration = std::time::Duration::from_micros(20);
+#[cfg(not(loom))]
 const SPINS: u32 = 200;
 
 /// One participant's state.
 struct Seat {
-    /// True between `run` and `park`. Stored by its participant, read by the stopper. SeqCst, paired with `pending`: either
-    /// the participant sees `pending` after it has announced itself, or the stopper sees it running (Dekker's pattern).
+    /// True between `run` and `park`. Stored by its participant, read by the stopper. False is stored with Release and read
+    /// with Acquire, which publishes what the participant has done. True pairs with `pending`, each side storing its own, passing
+    /// a SeqCst fence and loading the other's (Dekker's pattern): either the participant sees `pending` after it has
+    /// announced itself, or the stopper sees it running.
     is_running: AtomicBool,
 }
 
 /// Shared by all participants and stoppers.
-#[derive(Default)]
 pub struct Barrier {
-    /// Stored by the one stopper whose turn it is, read by participants. SeqCst where it decides (see `Seat`), Relaxed
-    /// in `checkpoint`, which then decides with SeqCst.
+    /// Stored by the one stopper whose turn it is, read by participants. For true see `Seat`. False is stored with Release, under
+    /// `gate`, and publishes what the stopper has done to whoever then runs. Relaxed in `checkpoint`, which decides nothing.
     pending: AtomicBool,
+    /// Held by a stopper until the world goes on: one at a time, and nobody joins or leaves meanwhile.
     seats: Mutex<Vec<Arc<CachePadded<Seat>>>>,
-    /// One stopper at a time.
-    turn: Mutex<()>,
     gate: Mutex<()>,
     resume: Condvar,
 }
 
+// A panic while one of the mutexes is held leaves nothing half done: they guard a list, or nothing.
+impl Default for Barrier {
+    fn default() -> Barrier {
+        Barrier {
+            pending: AtomicBool::new(false),
+            seats: Mutex::new(Vec::new()),
+            gate: Mutex::new(()),
+            resume: Condvar::new(),
+        }
+    }
+}
+
+#[cfg(not(loom))]
 thread_local! {
     /// Is this very thread the one for which the world stands still?
     static IS_STOPPER: Cell<bool> = const { Cell::new(false) };
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while one of these is held leaves nothing half done: they guard a list, or nothing.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+#[cfg(loom)]
+loom::thread_local! {
+    static IS_STOPPER: Cell<bool> = Cell::new(false);
+}
+
+#[inline]
+fn is_stopper() -> bool {
+    IS_STOPPER.with(Cell::get)
+}
+
+/// Waits a little for a participant, the `looks`-th time.
+#[cfg(not(loom))]
+fn wait_a_little(looks: u32) {
+    if looks < SPINS {
+        std::hint::spin_loop();
+    } else {
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+#[cfg(loom)]
+fn wait_a_little(_looks: u32) {
+    crate::base::sync::yield_now();
 }
 
 impl Barrier {
     /// Does the world stand still for this very thread?
     pub fn stands_for_me(&self) -> bool {
-        IS_STOPPER.get()
+        is_stopper()
     }
 
     /// Adds a participant, which is parked at first.
@@ -69,7 +105,7 @@ impl Barrier {
     /// running again when this returns, and whatever it had cached of the world may have changed. Calls may nest: inside
     /// `work` the world stands still already.
     pub fn stop<R>(&self, me: Option<&Participant>, work: impl FnOnce() -> R) -> R {
-        if IS_STOPPER.get() {
+        if is_stopper() {
             return work();
         }
         if let Some(me) = me {
@@ -77,7 +113,6 @@ impl Barrier {
             me.park();
         }
         let result = {
-            let _turn = lock(&self.turn);
             let _standing = Standing::still(self);
             work()
         };
@@ -91,35 +126,31 @@ impl Barrier {
 /// While this lives the world stands still; dropping it, also in a panic, lets everybody go.
 struct Standing<'a> {
     barrier: &'a Barrier,
-    /// Held so that nobody joins meanwhile.
     _seats: MutexGuard<'a, Vec<Arc<CachePadded<Seat>>>>,
 }
 
 impl<'a> Standing<'a> {
     fn still(barrier: &'a Barrier) -> Standing<'a> {
         let seats = lock(&barrier.seats);
-        barrier.pending.store(true, SeqCst);
+        barrier.pending.store(true, Relaxed);
+        fence(SeqCst);
         for seat in seats.iter() {
-            let mut spins = 0;
-            while seat.is_running.load(SeqCst) {
-                spins += 1;
-                if spins < SPINS {
-                    std::hint::spin_loop();
-                } else {
-                    std::thread::sleep(LOOK_EVERY);
-                }
+            let mut looks = 0;
+            while seat.is_running.load(Acquire) {
+                looks += 1;
+                wait_a_little(looks);
             }
         }
-        IS_STOPPER.set(true);
+        IS_STOPPER.with(|cell| cell.set(true));
         Standing { barrier, _seats: seats }
     }
 }
 
 impl Drop for Standing<'_> {
     fn drop(&mut self) {
-        IS_STOPPER.set(false);
+        IS_STOPPER.with(|cell| cell.set(false));
         let _gate = lock(&self.barrier.gate);
-        self.barrier.pending.store(false, SeqCst);
+        self.barrier.pending.store(false, Release);
         self.barrier.resume.notify_all();
     }
 }
@@ -133,17 +164,18 @@ pub struct Participant {
 impl Participant {
     /// From here on this thread may change the keyspace. Waits while the world stands still, unless it does so for us.
     pub fn run(&self) {
-        if IS_STOPPER.get() {
+        if is_stopper() {
             return;
         }
         loop {
-            self.seat.is_running.store(true, SeqCst);
-            if !self.barrier.pending.load(SeqCst) {
+            self.seat.is_running.store(true, Relaxed);
+            fence(SeqCst);
+            if !self.barrier.pending.load(Acquire) {
                 return;
             }
-            self.seat.is_running.store(false, SeqCst);
+            self.seat.is_running.store(false, Release);
             let mut gate = lock(&self.barrier.gate);
-            while self.barrier.pending.load(SeqCst) {
+            while self.barrier.pending.load(Acquire) {
                 gate = self.barrier.resume.wait(gate).unwrap_or_else(PoisonError::into_inner);
             }
         }
@@ -152,13 +184,13 @@ impl Participant {
     /// From here on this thread changes nothing: it waits for events, or for the world to stop.
     #[inline]
     pub fn park(&self) {
-        self.seat.is_running.store(false, SeqCst);
+        self.seat.is_running.store(false, Release);
     }
 
     /// Between two batches: stands still if somebody asks for it.
     #[inline]
     pub fn checkpoint(&self) {
-        if self.barrier.pending.load(std::sync::atomic::Ordering::Relaxed) {
+        if self.barrier.pending.load(Relaxed) {
             self.park();
             self.run();
         }
@@ -172,7 +204,10 @@ impl Drop for Participant {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+#[path = "barrier_loom_tests.rs"]
+mod loom_tests;
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

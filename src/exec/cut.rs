@@ -28,3 +28,7 @@ impl World for Engine {
         Engine::end_snapshot(self);
     }
 }
+
+#[cfg(all(test, loom))]
+#[path = "cut_loom_tests.rs"]
+mod loom_tests;

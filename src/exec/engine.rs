@@ -9,7 +9,7 @@
 //! Always: keyspace, backlog, snapshot and role change only while the world stands still (`barrier`), and every change
 //! bumps `generation`; so between two checkpoints an executor's view is the truth.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -17,7 +17,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use crate::backlog::Backlog;
 use crate::base::clock;
 use crate::base::ids::UnixMs;
-use crate::base::sync::lock;
+use crate::base::sync::{AtomicU64, lock};
 use crate::commands::spec::Host;
 use crate::commands::spec::host::{Extent, Pause};
 use crate::config::{Config, Live};

@@ -19,9 +19,9 @@ use crate::keyspace::watch::Presence;
 
 /// Shards of database 0: enough that a table's growth (which rehashes one shard at once) stays below a tenth of a
 /// millisecond at tens of millions of keys. More would outgrow the cache: 128 + 24 bytes each.
-pub const SHARDS_MAIN: usize = 4096;
+pub const SHARDS_MAIN: usize = if cfg!(loom) { 2 } else { 4096 };
 /// Shards of every other database, which seldom hold much.
-pub const SHARDS_OTHER: usize = 256;
+pub const SHARDS_OTHER: usize = if cfg!(loom) { 2 } else { 256 };
 
 /// dashmap wants a hasher; the keyspace hashes by itself (`base::hash`) and only uses the shards.
 #[derive(Clone, Default)]

@@ -40,6 +40,9 @@ pub struct Side {
     next_due: AtomicI64,
     /// No element of a value in this shard expires before this; `i64::MAX` when none has a deadline of its own.
     elements_due: AtomicI64,
+    /// A model must not wait for a lock that loom knows nothing of: this one is taken before the shard's.
+    #[cfg(loom)]
+    turn: crate::base::sync::Mutex<()>,
 }
 
 impl Side {
@@ -84,6 +87,9 @@ impl Side {
 pub struct ShardGuard<'a> {
     table: RwLockWriteGuard<'a, Table>,
     side: &'a Side,
+    /// The last field, for it is let go after the table.
+    #[cfg(loom)]
+    _turn: crate::base::sync::MutexGuard<'a, ()>,
 }
 
 /// Where an entry stands. Valid only until the next insertion or removal through the same guard.
@@ -99,7 +105,14 @@ pub enum Found {
 impl<'a> ShardGuard<'a> {
     #[inline]
     pub(super) fn lock(shard: &'a RwLock<Table>, side: &'a Side) -> ShardGuard<'a> {
-        ShardGuard { table: shard.write(), side }
+        #[cfg(loom)]
+        let _turn = crate::base::sync::lock(&side.turn);
+        ShardGuard {
+            table: shard.write(),
+            side,
+            #[cfg(loom)]
+            _turn,
+        }
     }
 
     #[inline]

@@ -10,12 +10,13 @@
 //! walker holds only to take the buffers; and the bytes waiting here never exceed the limit by more than one record.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam::utils::CachePadded;
 
 use crate::base::ids::DbIndex;
+use crate::base::sync::{Mutex, lock};
 use crate::codec::rdb::Dialect;
 use crate::keyspace::db::{DbId, Keyspace};
 use crate::keyspace::entry::Entry;
@@ -27,7 +28,7 @@ use crate::snapshot::record::encode_entry;
 pub const BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// Writers on different lanes do not meet. More than the usual number of cores is memory for nothing.
-const LANES: usize = 16;
+const LANES: usize = if cfg!(loom) { 1 } else { 16 };
 
 /// Records of one database.
 pub struct Batch {
@@ -87,8 +88,7 @@ impl Store {
         // A database that came after the cut (FLUSHALL, a full sync) is none of this snapshot's business.
         let Ok(at) = self.dbs.binary_search_by_key(&id.0, |(id, _)| id.0) else { return };
         let db = self.dbs[at].1;
-        let lane = &self.lanes[MY_LANE.get()];
-        let mut batches = lane.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut batches = lock(&*self.lanes[MY_LANE.get()]);
         let at = batches.iter().position(|batch| batch.db == db).unwrap_or_else(|| {
             batches.push(Batch { db, bytes: Vec::new() });
             batches.len() - 1
@@ -107,7 +107,7 @@ impl Store {
     /// Takes what has been handed in since the last time. Every capture that finished before this call is among it.
     pub fn drain(&self, into: &mut Vec<Batch>) {
         for lane in &self.lanes {
-            into.append(&mut lane.lock().unwrap_or_else(PoisonError::into_inner));
+            into.append(&mut lock(&**lane));
         }
     }
 

@@ -48,6 +48,9 @@ pub struct Request {
 
 pub type OnStart = Box<dyn FnOnce(&Arc<Cut>, Subscription) + Send>;
 
+/// A walk, to be run once, on a thread that may wait for followers.
+pub type Walk = Box<dyn FnOnce() + Send>;
+
 /// Names a request that waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ticket(u64);
@@ -218,6 +221,21 @@ impl Snapshots {
     /// # Errors
     /// With any of them everybody waits on, but for `NoThread`, whose followers see [`SnapshotError::Panicked`].
     pub fn start(self: &Arc<Self>, options: WalkOptions, now: UnixMs) -> Result<Arc<Cut>, StartError> {
+        self.start_on(options, now, |walk| {
+            std::thread::Builder::new().name("walker".into()).spawn(walk).map(drop)
+        })
+    }
+
+    /// The same, with the walk on a thread of the caller's choice.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub fn start_on(
+        self: &Arc<Self>,
+        options: WalkOptions,
+        now: UnixMs,
+        spawn: impl FnOnce(Walk) -> std::io::Result<()>,
+    ) -> Result<Arc<Cut>, StartError> {
         let requests = {
             let mut state = self.state();
             if !matches!(state.walking, Walking::No) {
@@ -247,11 +265,11 @@ impl Snapshots {
         }
         let ending =
             Ending { snapshots: self.clone(), feed, pre_images, result: Err(SnapshotError::Panicked) };
-        let walk = std::thread::Builder::new().name("walker".into()).spawn(move || {
+        let walk = spawn(Box::new(move || {
             let mut ending = ending;
             ending.result = walker.run(|| ending.snapshots.world.end_snapshot());
-        });
-        walk.map(|_| cut).map_err(StartError::NoThread)
+        }));
+        walk.map(|()| cut).map_err(StartError::NoThread)
     }
 
     fn take_cut(&self, requests: Vec<(Ticket, Request)>, now: UnixMs) -> Taken {

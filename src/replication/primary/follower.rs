@@ -8,10 +8,12 @@
 //! Its socket belongs to one sender thread, which moves it along; INFO, ROLE, WAIT and the upkeep read.
 //! Always: `state` only moves to the right, and a follower is in the roster from `attach` until its socket is closed.
 
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 
 use crate::base::ids::UnixMs;
+use crate::base::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::base::sync::{AtomicU8, AtomicU64};
 use crate::codec::rdb::Dialect;
 use crate::session::client::Client;
 use crate::session::{ReplicaTraits, SyncRequest};
@@ -59,9 +61,10 @@ pub struct Follower {
     pub is_old_protocol: bool,
     /// Unix ms.
     pub attached: UnixMs,
-    /// Stored by the upkeep (Waiting to Loading) and by the sender (to Online). SeqCst together with `acked`, for WAIT.
+    /// Stored by the upkeep (Waiting to Loading) and by the sender (to Online). Release, Acquire: with
+    /// `acked`, for WAIT.
     state: AtomicU8,
-    /// The last acknowledged offset. Stored by the sender. SeqCst: paired with the list of those who WAIT, see `wait`.
+    /// The last acknowledged offset. Stored by the sender. Release, Acquire; the fence behind it is in `wait`.
     acked: AtomicU64,
     /// Unix ms of the last acknowledgement or newline. Stored by the sender; Relaxed, a figure.
     acked_at: AtomicI64,
@@ -133,12 +136,12 @@ impl Follower {
     }
 
     pub fn state(&self) -> FollowerState {
-        FollowerState::ALL[usize::from(self.state.load(SeqCst)) % FollowerState::ALL.len()]
+        FollowerState::ALL[usize::from(self.state.load(Acquire)) % FollowerState::ALL.len()]
     }
 
     pub fn set_state(&self, state: FollowerState) {
         debug_assert!(state as u8 >= self.state() as u8);
-        self.state.store(state as u8, SeqCst);
+        self.state.store(state as u8, Release);
     }
 
     /// Makes it online, and its silence until now no reason to think that it is gone.
@@ -149,7 +152,7 @@ impl Follower {
 
     /// It has applied everything up to `offset`; acknowledgements never go back.
     pub fn acknowledge(&self, offset: u64, aof: Option<u64>, now: UnixMs) {
-        self.acked.fetch_max(offset, SeqCst);
+        self.acked.fetch_max(offset, Release);
         if let Some(aof) = aof {
             self.aof_acked.fetch_max(aof, Relaxed);
         }
@@ -162,7 +165,7 @@ impl Follower {
     }
 
     pub fn acked(&self) -> u64 {
-        self.acked.load(SeqCst)
+        self.acked.load(Acquire)
     }
 
     pub fn aof_acked(&self) -> u64 {

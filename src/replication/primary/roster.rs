@@ -3,11 +3,11 @@
 //! `Replication::attach` adds, senders remove, INFO and ROLE list, the upkeep counts.
 //! Always: short critical sections, no I/O under the lock; who needs the list for longer takes a copy.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 
 use crate::base::ids::UnixMs;
-use crate::base::sync::lock;
+use crate::base::sync::{Mutex, lock};
 use crate::replication::primary::follower::{Follower, FollowerState};
 
 /// All attached replicas.

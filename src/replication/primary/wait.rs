@@ -1,19 +1,21 @@
 //! WAIT: clients that block until enough replicas have acknowledged their last write.
 //!
 //! ```text
-//!   worker:  count += 1, look at acknowledgements, enter the list       sender:  store acknowledgement, look at count
+//!   worker:  count += 1 | fence | look at acknowledgements, enter the list
+//!   sender:  store acknowledgement | fence | look at count
 //! ```
 //!
 //! Entered by `Replication::wait`, looked at by the senders after each acknowledgement and by the upkeep.
 //! Always: of a client that enters and an acknowledgement that comes at the same time, at least one sees the other
-//! (all four steps are SeqCst); and a client is answered exactly once, by whoever takes it off the list.
+//! (the fences are SeqCst); and a client is answered exactly once, by whoever takes it off the list.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::base::ids::UnixMs;
 use crate::base::number::write_i64;
-use crate::base::sync::lock;
+use crate::base::sync::Ordering::{Relaxed, SeqCst};
+use crate::base::sync::{AtomicUsize, Mutex, fence, lock};
 use crate::replication::primary::roster::Followers;
 use crate::resp::reply::Reply;
 use crate::session::client::Client;
@@ -35,9 +37,10 @@ struct Waiter {
 /// All clients in WAIT.
 pub struct Waits {
     list: Mutex<Vec<Waiter>>,
-    /// Length of the list, or more: see the top of the file. SeqCst.
+    /// Length of the list, or more: see the top of the file. Written under the list's lock; Relaxed, ordered by the fences.
     count: AtomicUsize,
-    /// Somebody began to wait: replicas shall acknowledge now. Set by workers, taken by the upkeep. SeqCst.
+    /// Somebody began to wait: replicas shall acknowledge now. Set by workers, taken by the upkeep. Relaxed: late is soon
+    /// enough.
     wants_acknowledgement: AtomicBool,
     unblock: Unblock,
 }
@@ -62,20 +65,21 @@ impl Waits {
         followers: &Followers,
     ) -> Option<i64> {
         let mut list = lock(&self.list);
-        self.count.fetch_add(1, SeqCst);
+        self.count.fetch_add(1, Relaxed);
+        fence(SeqCst);
         let have = followers.acknowledged(offset) as i64;
         if have >= replicas {
-            self.count.fetch_sub(1, SeqCst);
+            self.count.fetch_sub(1, Relaxed);
             return Some(have);
         }
         list.push(Waiter { client: client.clone(), offset, replicas, deadline });
-        self.wants_acknowledgement.store(true, SeqCst);
+        self.wants_acknowledgement.store(true, Relaxed);
         None
     }
 
     /// Takes a client off the list that went away.
     pub fn forget(&self, client: u64) {
-        if self.count.load(SeqCst) > 0 {
+        if self.count.load(Relaxed) > 0 {
             self.take(|waiter| waiter.client.id == client);
         }
     }
@@ -97,7 +101,8 @@ impl Waits {
     /// After an acknowledgement: answers those who have enough.
     #[inline]
     pub fn on_acknowledged(&self, followers: &Followers) {
-        if self.count.load(SeqCst) > 0 {
+        fence(SeqCst);
+        if self.count.load(Relaxed) > 0 {
             self.answer(followers, None);
         }
     }
@@ -130,7 +135,7 @@ impl Waits {
         let mut list = lock(&self.list);
         let (taken, left): (Vec<_>, Vec<_>) = list.drain(..).partition(|waiter| is_taken(waiter));
         *list = left;
-        self.count.store(list.len(), SeqCst);
+        self.count.store(list.len(), Relaxed);
         taken
     }
 
@@ -141,12 +146,12 @@ impl Waits {
 
     /// Makes the upkeep ask replicas for acknowledgements.
     pub fn request(&self) {
-        self.wants_acknowledgement.store(true, SeqCst);
+        self.wants_acknowledgement.store(true, Relaxed);
     }
 
     /// Has somebody begun to wait since the last call?
     pub fn take_request(&self) -> bool {
-        self.wants_acknowledgement.swap(false, SeqCst)
+        self.wants_acknowledgement.swap(false, Relaxed)
     }
 
     pub fn len(&self) -> usize {
@@ -157,3 +162,7 @@ impl Waits {
         self.len() == 0
     }
 }
+
+#[cfg(all(test, loom))]
+#[path = "wait_loom_tests.rs"]
+mod loom_tests;
