@@ -17,6 +17,7 @@ pub mod mailbox;
 pub mod ids;
 pub mod long_double;
 pub mod number;
+pub mod prefetch;
 pub mod random;
 pub mod sync;
 pub mod version;

@@ -13,8 +13,9 @@ use dashmap::DashMap;
 
 use crate::base::hash::hash_key;
 use crate::base::ids::{DbIndex, UnixMs};
+use crate::base::prefetch::prefetch;
 use crate::keyspace::entry::Entry;
-use crate::keyspace::shard::{ShardGuard, Side, prefetch};
+use crate::keyspace::shard::{ShardGuard, Side};
 use crate::keyspace::watch::Presence;
 
 /// Shards of database 0: enough that a table's growth (which rehashes one shard at once) stays below a tenth of a
@@ -83,7 +84,7 @@ impl Db {
     /// Asks for the cache lines of a shard's lock and table header.
     #[inline]
     pub fn prefetch_shard(&self, shard: usize) {
-        prefetch((&raw const self.map.shards()[shard]).cast());
+        prefetch(&raw const self.map.shards()[shard]);
     }
 
     /// What a watched key is in here.

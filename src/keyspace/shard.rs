@@ -20,6 +20,7 @@ use hashbrown::raw::{InsertSlot, RawTable};
 use crate::base::alloc::size_class;
 use crate::base::hash::hash_key;
 use crate::base::ids::UnixMs;
+use crate::base::prefetch::prefetch;
 use crate::keyspace::entry::Entry;
 
 pub(super) type Table = RawTable<(Entry, SharedValue<()>)>;
@@ -307,7 +308,7 @@ impl<'a> ShardGuard<'a> {
         let home = hash as usize & mask;
         let end = self.table.data_end().as_ptr();
         prefetch(end.cast::<u8>().wrapping_add(home));
-        prefetch(end.wrapping_sub(home + 1).cast());
+        prefetch(end.wrapping_sub(home + 1));
     }
 
     /// Second pass: asks for the block of the first entry whose hash tag matches, without reading it.
@@ -325,16 +326,4 @@ impl<'a> ShardGuard<'a> {
 
 fn rehash((entry, _): &(Entry, SharedValue<()>)) -> u64 {
     hash_key(entry.key())
-}
-
-/// Asks the processor to bring a cache line in; never faults, whatever the address.
-#[inline]
-pub fn prefetch(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch is a hint and accesses no memory that the program could observe.
-    unsafe {
-        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::base::ids::DbIndex;
+use crate::base::prefetch::prefetch;
 use crate::base::version::REDIS_VERSION;
 use crate::codec::crc64::Crc64;
 use crate::codec::lzf;
@@ -23,7 +24,7 @@ use crate::codec::rdb::encode::{
 };
 use crate::config::Config;
 use crate::keyspace::db::Db;
-use crate::keyspace::shard::{ShardGuard, prefetch};
+use crate::keyspace::shard::ShardGuard;
 use crate::snapshot::SnapshotError;
 use crate::snapshot::chunks::{CHUNK_BYTES, Feed};
 use crate::snapshot::cut::Cut;

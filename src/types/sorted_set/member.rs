@@ -15,6 +15,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 use crate::base::alloc::size_class;
+use crate::base::prefetch::prefetch;
 
 /// The score lies at the front, which also gives the block its alignment.
 const SCORE_BYTES: usize = 8;
@@ -116,19 +117,6 @@ impl Member {
     pub fn prefetch(self) {
         prefetch(self.0.as_ptr());
     }
-}
-
-/// Begins to load a line into the cache.
-#[inline]
-pub fn prefetch<T>(at: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing, whatever the address.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
 }
 
 fn front_bytes(len: usize) -> usize {

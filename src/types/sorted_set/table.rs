@@ -16,7 +16,8 @@
 //! shown, whatever splits or merges meanwhile: a member that stays is shown.
 
 use crate::base::alloc::size_class;
-use crate::types::sorted_set::member::{Member, prefetch};
+use crate::base::prefetch::prefetch;
+use crate::types::sorted_set::member::Member;
 
 /// Words of a bucket: one cache line.
 const BUCKET: usize = 8;
