@@ -47,6 +47,9 @@ fn a_wrong_configuration_is_explained_and_exits_with_1() {
         (&["--rename-command", "no-such", "x"], "", "No such command in rename-command"),
         (&["-"], "port 1\nrename-command get del\n", "Target command name already exists"),
         (&["--appendonly", "yes"], "", "not supported yet, only 'no' is allowed"),
+        (&["-"], "tls-port 0\ntls-port 6380\n", "TLS is not supported by Starling, 'tls-port' takes only 0"),
+        (&["-"], "user alice on >x ~* +@all\n", "'user' is not supported by Starling"),
+        (&["--loadmodule", "/x.so"], "", "there are no modules"),
     ] {
         let (code, _, error) = run(arguments, stdin);
         assert_eq!(code, 1, "{arguments:?}");

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::rows;
 use super::value::{MemoryOrShare, OutputLimits, PrimaryAddress, SavePoint, Value};
-use super::words::{DisklessLoad, EvictionPolicy, LogLevel, Permission, PropagationErrors};
+use super::words::{EvictionPolicy, LogLevel, Permission};
 
 /// Declares `Config`, the blank from which its default starts, and the list of its fields for the tests.
 macro_rules! config_fields {
@@ -69,8 +69,6 @@ config_fields! {
     pub daemonize: bool,
     /// Background rounds per second, 1 to 500.
     pub hz: u32,
-    /// Raise `hz` while there are many clients.
-    pub dynamic_hz: bool,
     /// Seconds that SHUTDOWN waits for replicas to catch up.
     pub shutdown_timeout: u64,
 
@@ -116,8 +114,6 @@ config_fields! {
     pub lfu_log_factor: u32,
     /// Minutes.
     pub lfu_decay_time: u32,
-    /// 1 (lazy) to 10 (eager).
-    pub active_expire_effort: u32,
 
     // -- encodings of collections
     pub hash_max_listpack_entries: usize,
@@ -164,7 +160,6 @@ config_fields! {
     /// Seconds of silence after which the other side counts as gone.
     pub repl_timeout: u64,
     pub repl_disable_tcp_nodelay: bool,
-    pub propagation_error_behavior: PropagationErrors,
 
     // -- replication, as a primary
     /// Seconds between PINGs in the stream.
@@ -194,9 +189,6 @@ config_fields! {
     pub replica_announce_port: u16,
     /// Shown to Sentinel.
     pub replica_announced: bool,
-    pub repl_diskless_load: DisklessLoad,
-    /// Follow the stream even if what was written cannot be saved.
-    pub replica_ignore_disk_write_errors: bool,
 }
 
 impl Default for Config {

@@ -13,14 +13,13 @@ use std::path::{Path, PathBuf};
 
 use super::error::{ConfigError, Fault, Place, Wrong};
 use super::fields::Config;
+use super::row::Effect;
+use super::strangers::{self, Verdict};
 use super::value::Value;
 use super::{argv, include, line, path, rows};
 
 /// Deeper nesting is a file that includes itself.
 const INCLUDE_DEPTH_MAX: usize = 16;
-
-/// Names of older versions that are taken without a word if they have one value.
-const FORGOTTEN: &[&str] = &["list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands"];
 
 /// What a configuration was made from: REWRITE needs the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +30,8 @@ pub struct Origin {
     pub argv: Vec<OsString>,
     /// `rename-command`, in the order of the lines.
     pub renames: Vec<Rename>,
+    /// Names of directives that were set to something else than their default and have no effect here.
+    pub ignored: Vec<String>,
 }
 
 /// A line `rename-command FROM TO`. Which commands there are is not known here: whoever knows says so with [`Rename::wrong`].
@@ -67,7 +68,8 @@ pub fn from_args(argv: &[OsString]) -> Result<(Config, Origin), ConfigError> {
 /// As `from_args`.
 pub fn from_args_and_stdin(argv: &[OsString], stdin: &mut dyn Read) -> Result<(Config, Origin), ConfigError> {
     let command_line = argv::parse(argv);
-    let mut loader = Loader { config: Config::default(), save_seen: false, renames: Vec::new() };
+    let mut loader =
+        Loader { config: Config::default(), save_seen: false, renames: Vec::new(), ignored: Vec::new() };
     loader.config.dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     let file = command_line.file.map(|file| std::path::absolute(&file).unwrap_or(file));
     if let Some(file) = &file {
@@ -79,7 +81,8 @@ pub fn from_args_and_stdin(argv: &[OsString], stdin: &mut dyn Read) -> Result<(C
     }
     loader.text(&Place::CommandLine, &command_line.lines, 0)?;
     check_log_file(&loader.config)?;
-    Ok((loader.config, Origin { file, argv: argv.to_vec(), renames: loader.renames }))
+    let ignored = loader.ignored();
+    Ok((loader.config, Origin { file, argv: argv.to_vec(), renames: loader.renames, ignored }))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
@@ -105,9 +108,22 @@ struct Loader {
     /// The first `save` replaces the defaults, later ones add to it.
     save_seen: bool,
     renames: Vec<Rename>,
+    /// Names without a row that were passed over.
+    ignored: Vec<String>,
 }
 
 impl Loader {
+    /// What a person who moves here should hear of: settings that differ from their default and change nothing.
+    fn ignored(&self) -> Vec<String> {
+        let idle = rows::all().filter(|row| row.effect == Effect::None);
+        let changed = idle.filter(|row| row.get(&self.config) != row.default_value());
+        let mut names: Vec<String> =
+            changed.map(|row| row.name.to_string()).chain(self.ignored.iter().cloned()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Reads the file or, if the name is a pattern, the files.
     fn files(&mut self, name: &OsStr, depth: usize) -> Result<(), ConfigError> {
         for file in include::files(&self.config.dir, name.as_bytes()) {
@@ -161,10 +177,12 @@ impl Loader {
         if let ([from, to], true) = (values.as_slice(), name.eq_ignore_ascii_case(b"rename-command")) {
             return Ok(Line::Rename { from: from.to_vec(), to: to.to_vec() });
         }
-        if values.len() == 1 && FORGOTTEN.iter().any(|old| old.as_bytes().eq_ignore_ascii_case(name)) {
-            return Ok(Line::Done);
+        match strangers::judge(name, &values) {
+            Verdict::Harmless => {}
+            Verdict::Ignored(name) => self.ignored.push(name),
+            Verdict::Refused(hint) => return Err(wrong("Bad directive or wrong number of arguments", &hint)),
         }
-        Err(wrong("Bad directive or wrong number of arguments", &stranger(name)))
+        Ok(Line::Done)
     }
 
     /// Sets a directive that has a row.
@@ -212,21 +230,4 @@ enum Line {
 
 fn wrong(reason: &str, hint: &str) -> Wrong {
     Wrong { reason: reason.into(), hint: hint.into() }
-}
-
-/// Helps with a name that no row has.
-fn stranger(name: &[u8]) -> String {
-    let shown = String::from_utf8_lossy(name).to_ascii_lowercase();
-    match shown.as_str() {
-        "include" => "'include' takes one file name or pattern".into(),
-        "rename-command" => "'rename-command' takes a command and its new name, or \"\"".into(),
-        "user" | "loadmodule" | "sentinel" => {
-            format!("'{shown}' is not supported by Starling")
-        }
-        tls if tls.starts_with("tls-") => "TLS is not supported by Starling yet".into(),
-        _ => match rows::closest(name) {
-            Some(known) => format!("there is no directive '{shown}'; the closest name is '{known}'"),
-            None => format!("there is no directive '{shown}'; docs/configuration.md lists them all"),
-        },
-    }
 }

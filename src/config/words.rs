@@ -42,24 +42,11 @@ words! {
     /// How much goes into the log, most talkative first.
     pub enum LogLevel { Debug = "debug", Verbose = "verbose", Notice = "notice", Warning = "warning", }
 
-    /// Where a replica puts a snapshot that arrives over the socket.
-    pub enum DisklessLoad {
-        /// Into a file first.
-        Disabled = "disabled",
-        /// Straight into memory if there is nothing to lose.
-        OnEmptyDb = "on-empty-db",
-        /// Into a second data set that replaces the present one when it is complete.
-        Swapdb = "swapdb",
-    }
-
     /// Who may use a dangerous ability.
     pub enum Permission { No = "no", Yes = "yes",
         /// Only a client on the loopback interface or the unix socket.
         Local = "local",
     }
-
-    /// What to do when a command from the primary, or from a file, fails.
-    pub enum PropagationErrors { Ignore = "ignore", Panic = "panic", PanicOnReplicas = "panic-on-replicas", }
 
     /// Which keys may be dropped when memory is full.
     pub enum EvictionPolicy {

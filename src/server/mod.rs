@@ -67,7 +67,7 @@ pub fn boot(mut config: Config, origin: Origin) -> ExitCode {
         eprintln!("Can't become a daemon: {cause}");
         return ExitCode::FAILURE;
     }
-    greet(&config);
+    greet(&config, &origin);
     config.maxclients = process::raise_open_files(config.maxclients);
     if let Some(path) = process::pid_file(&config) {
         process::write_pid_file(path);
@@ -81,7 +81,7 @@ pub fn boot(mut config: Config, origin: Origin) -> ExitCode {
     }
 }
 
-fn greet(config: &Config) {
+fn greet(config: &Config, origin: &Origin) {
     info!("oO0OoO0OoO0Oo Starling is starting oO0OoO0OoO0Oo");
     info!(
         "Starling {}, bits=64, workers={}, Port: {}, PID: {}",
@@ -90,6 +90,9 @@ fn greet(config: &Config) {
         config.port,
         std::process::id()
     );
+    if !origin.ignored.is_empty() {
+        warn!("Set without effect: {} (docs/configuration.md says why)", origin.ignored.join(", "));
+    }
 }
 
 /// All listening sockets that the configuration asks for.

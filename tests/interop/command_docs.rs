@@ -24,6 +24,29 @@ const OWN: &[(&str, &str, &str)] = &[
     ("set", "history", "the same"),
 ];
 
+/// What Valkey 8.0 has from Redis 7.2 and we do not: docs/differences.md names each.
+const MISSING: &[&str] = &[
+    "acl",
+    "asking",
+    "bgrewriteaof",
+    "cluster",
+    "eval",
+    "eval_ro",
+    "evalsha",
+    "evalsha_ro",
+    "failover",
+    "fcall",
+    "fcall_ro",
+    "function",
+    "migrate",
+    "module",
+    "readonly",
+    "readwrite",
+    "restore-asking",
+    "script",
+    "waitaof",
+];
+
 /// Fields for people.
 const TEXTS: [&str; 2] = ["summary", "complexity"];
 
@@ -61,6 +84,32 @@ fn docs_and_info_are_those_of_valkey() {
     };
     compare("DOCS", docs);
     compare("INFO", infos);
+}
+
+#[test]
+fn every_command_of_redis_is_known_or_named_among_the_differences() {
+    if standing_in() {
+        return;
+    }
+    let (ours, theirs) = (Server::start(Product::Starling), Server::start(Product::Valkey8));
+    let (ours, theirs) = (docs(&mut ours.client()), docs(&mut theirs.client()));
+    let is_newer = |about: &BTreeMap<String, Reply>| about["since"].text().starts_with("8.");
+    let is_part =
+        |name: &str| name.split_once('|').is_some_and(|(container, _)| MISSING.contains(&container));
+    let missing: Vec<&str> = theirs
+        .iter()
+        .filter(|(name, about)| !ours.contains_key(*name) && !is_newer(about) && !is_part(name))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(missing, MISSING);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/differences.md");
+    let page = std::fs::read_to_string(path).expect("the page is part of the sources");
+    for name in MISSING {
+        assert!(
+            page.contains(&format!("`{}`", name.to_uppercase())),
+            "{name} is not on the page of differences"
+        );
+    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod traffic;
 mod bad_input;
 mod chain;
 mod command_docs;
+mod configuration;
 mod ending;
 mod exchange;
 mod fidelity;

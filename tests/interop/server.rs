@@ -110,7 +110,6 @@ impl Server {
         assert!(self.child.is_none(), "the server runs already");
         let log = fs::File::options().create(true).append(true).open(self.log_path()).expect("a log file");
         let mut command = Command::new(self.product.binary());
-        command.arg("--port").arg(self.port.to_string()).arg("--dir").arg(self.directory.path());
         for (name, value) in &self.directives {
             command.arg(format!("--{name}"));
             // The value of a directive with several words is given as several arguments, an empty one as an empty argument.
@@ -119,6 +118,8 @@ impl Server {
             }
             command.args(value.split_whitespace());
         }
+        // Last, so that they hold even if a file is included.
+        command.arg("--port").arg(self.port.to_string()).arg("--dir").arg(self.directory.path());
         let errors = log.try_clone().expect("a second handle of the log");
         command.stdin(Stdio::null()).stdout(log).stderr(errors);
         self.child =

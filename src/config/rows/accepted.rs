@@ -101,6 +101,27 @@ pub(super) static ROWS: &[Row] = &[
         "Other threads serve clients during a load.",
     )
     .hidden(),
+    Row::accepted("dynamic-hz", Kind::Bool, "yes", "The rounds of `hz` do not grow with the clients."),
+    // Replication.
+    Row::accepted(
+        "repl-diskless-load",
+        Kind::Word(&["disabled", "on-empty-db", "swapdb"]),
+        "disabled",
+        "A snapshot from the primary is always loaded as `swapdb` says.",
+    )
+    .deny_loading(),
+    Row::accepted(
+        "propagation-error-behavior",
+        Kind::Word(&["ignore", "panic", "panic-on-replicas"]),
+        "ignore",
+        "A stream that cannot be applied always ends the link, and a full sync follows.",
+    ),
+    Row::accepted(
+        "replica-ignore-disk-write-errors",
+        Kind::Bool,
+        "no",
+        "The stream is applied even while the last background save failed.",
+    ),
     // Users and clients.
     Row::accepted(
         "aclfile",
@@ -167,6 +188,12 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Bool,
         "no",
         "Databases are always freed in the background.",
+    ),
+    Row::accepted(
+        "active-expire-effort",
+        Kind::Int { min: 1, max: 10 },
+        "1",
+        "Active expiry knows what is due, and takes the time that this needs.",
     ),
     Row::accepted("replica-lazy-flush", Kind::Bool, "no", "Databases are always freed in the background.")
         .aliases(&["slave-lazy-flush"]),

@@ -91,11 +91,4 @@ pub(super) static ROWS: &[Row] = &[
         field!(lfu_decay_time),
         "Minutes after which the access counter of an idle key shrinks.",
     ),
-    Row::live(
-        "active-expire-effort",
-        Kind::Int { min: 1, max: 10 },
-        "1",
-        field!(active_expire_effort),
-        "How much time to spend on finding expired keys, from 1 to 10.",
-    ),
 ];

@@ -41,13 +41,6 @@ pub(super) static ROWS: &[Row] = &[
         "Rounds of background work in a second, from 1 to 500; what lies outside is moved to the nearest.",
     ),
     Row::live(
-        "dynamic-hz",
-        Kind::Bool,
-        "yes",
-        field!(dynamic_hz),
-        "Raise `hz` while many clients are connected.",
-    ),
-    Row::live(
         "shutdown-timeout",
         Kind::Int { min: 0, max: INT_MAX },
         "10",

@@ -3,7 +3,6 @@
 //! Read by `rows/mod.rs`. Acted upon by `backlog/` (size) and `replication/`.
 use crate::config::kind::{INT_MAX, Kind, LONG_MAX, Rule};
 use crate::config::row::{Row, field};
-use crate::config::words::{DisklessLoad, PropagationErrors};
 
 const COUNT: Kind = Kind::Int { min: 0, max: INT_MAX };
 const AT_LEAST_ONE: Kind = Kind::Int { min: 1, max: INT_MAX };
@@ -37,13 +36,6 @@ pub(super) static ROWS: &[Row] = &[
         "no",
         field!(repl_disable_tcp_nodelay),
         "Let the kernel gather small packets to replicas: less traffic, more delay.",
-    ),
-    Row::live(
-        "propagation-error-behavior",
-        Kind::Word(PropagationErrors::WORDS),
-        "ignore",
-        field!(propagation_error_behavior),
-        "What to do when a command of the replication stream fails.",
     ),
     // As a primary.
     Row::live(
@@ -173,20 +165,5 @@ pub(super) static ROWS: &[Row] = &[
         "yes",
         field!(replica_announced),
         "Show this replica to Sentinel.",
-    ),
-    Row::live(
-        "repl-diskless-load",
-        Kind::Word(DisklessLoad::WORDS),
-        "disabled",
-        field!(repl_diskless_load),
-        "How to load a snapshot from the primary: through a file, or straight into memory.",
-    )
-    .deny_loading(),
-    Row::live(
-        "replica-ignore-disk-write-errors",
-        Kind::Bool,
-        "no",
-        field!(replica_ignore_disk_write_errors),
-        "Apply the stream even while the last background save failed.",
     ),
 ];

@@ -1,6 +1,8 @@
 //! The table against what redis-server 7.0.15 said when it was asked: names, aliases, defaults, what CONFIG SET may
 //! change. The record lies beside this file.
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use crate::config::fields::Config;
 use crate::config::rows;
@@ -36,6 +38,31 @@ fn every_directive_of_redis_is_known_with_its_default_and_its_rights() {
             _ => "modifiable",
         };
         assert_eq!(ours, sort, "{name}");
+    }
+}
+
+#[test]
+fn every_setting_with_an_effect_is_read_by_somebody() {
+    let mut sources = String::new();
+    read_sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut sources);
+    for field in Config::FIELDS {
+        let reads = |name: &str| sources.contains(name);
+        assert!(reads(&format!(".{field}")), "{field} is read nowhere: its row belongs to rows/accepted.rs");
+    }
+}
+
+/// The text of all sources below `folder` but for `config/rows` and tests, which only set values.
+fn read_sources(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        if path.ends_with("config/rows") || path.ends_with("config/tests") {
+            continue;
+        }
+        if path.is_dir() {
+            read_sources(&path, text);
+        } else {
+            *text += &fs::read_to_string(&path).expect("a source");
+        }
     }
 }
 
