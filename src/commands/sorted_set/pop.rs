@@ -9,6 +9,7 @@
 //! into the stream as ZPOPMIN or ZPOPMAX of that key.
 
 use crate::base::number::parse_i64;
+use crate::codec::listpack::Item;
 use crate::commands::sorted_set::{SORTED_SET, Shape};
 use crate::commands::spec::{Args, Ctx, Effect, Failure, Flags, Keys, Row, Run, Wish, flags};
 use crate::keyspace::notify::Classes;
@@ -113,13 +114,12 @@ fn take(reply: &mut Reply, edit: &mut Edit<'_, '_, SortedSet>, end: End, count: 
         End::Min => 0..count,
         End::Max => len - count..len,
     };
-    match end {
-        End::Min => edit.iter(ranks.clone()).for_each(|(member, score)| shape.write(reply, member, score)),
-        End::Max => {
-            edit.iter_rev(ranks.clone()).for_each(|(member, score)| shape.write(reply, member, score))
-        }
+    if end == End::Max && count > 1 {
+        edit.iter_rev(ranks.clone()).for_each(|(member, score)| shape.write(reply, member, score));
+        edit.change().remove_ranks(ranks, |_, _| {});
+    } else {
+        edit.change().remove_ranks(ranks, |member, score| shape.write(reply, Item::Bytes(member), score));
     }
-    edit.change().remove_ranks(ranks, |_, _| {});
     edit.changed(count as u64);
     edit.notify(Classes::SORTED_SET, end.event());
 }

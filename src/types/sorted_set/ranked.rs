@@ -128,21 +128,22 @@ impl Ranked {
 
     /// Takes out the members of these ranks, after showing each.
     pub fn remove_ranks(&mut self, ranks: Range<usize>, mut show: impl FnMut(&[u8], f64)) {
-        let mut taken = Vec::with_capacity(ranks.len());
         let (is_front, is_back) = (ranks.start == 0, ranks.end == self.len());
-        self.tree.remove(ranks, &mut |member| taken.push(member));
-        for member in taken {
+        let Ranked { table, tree, block_bytes } = self;
+        tree.remove(ranks, &mut |member| {
             let bytes = bytes_of(member);
             show(bytes, score_of(member));
-            self.table.remove(hash_key(bytes), |other| other == member, hash_of);
-            self.let_go(member);
-        }
+            table.remove(hash_key(bytes), |other| other == member, hash_of);
+            *block_bytes -= Member::heap_bytes(bytes.len());
+            // SAFETY: the table has given it back, the tree does not read members that it hands over, and nothing outside
+            // this file keeps them.
+            unsafe { member.free() };
+        });
         // Who takes from an end, takes from it again.
-        if is_front != is_back && self.len() > 0 {
-            let next = if is_front { 0 } else { self.len() - 1 };
-            if let Some((_, member)) = self.tree.iter(next..next + 1).next() {
-                self.table.prefetch(hash_of(member));
-            }
+        if is_front != is_back
+            && let Some(member) = tree.outermost(is_front)
+        {
+            table.prefetch(hash_of(member));
         }
     }
 

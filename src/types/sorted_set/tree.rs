@@ -134,6 +134,17 @@ impl Tree {
         }
     }
 
+    /// The first or the last member; the block of one that is some way behind it is being fetched into the cache.
+    pub fn outermost(&self, is_first: bool) -> Option<Member> {
+        let mut node = &self.root;
+        loop {
+            match node {
+                Node::Leaf(leaf) => return leaf.outermost(is_first),
+                Node::Inner(inner) => node = inner.node(if is_first { 0 } else { inner.len() - 1 }),
+            }
+        }
+    }
+
     /// The members of these ranks, ascending.
     pub fn iter(&self, ranks: Range<usize>) -> Iter<'_> {
         Iter::new(&self.root, ranks)

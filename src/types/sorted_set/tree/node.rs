@@ -19,6 +19,9 @@ pub const LEAF: usize = 63;
 /// Children of an inner node.
 pub const INNER: usize = 25;
 
+/// How many members ahead of an outermost one are fetched, for those who take one after the other.
+const AHEAD: usize = 4;
+
 const _: () = assert!(size_of::<Leaf>() <= 1024 && size_of::<Inner>() <= 1024);
 
 /// Bytes of a member that is in the tree.
@@ -153,6 +156,14 @@ impl Leaf {
 
     pub fn get(&self, at: usize) -> (f64, Member) {
         (self.scores[at], self.members[at].expect("slots below the length are in use"))
+    }
+
+    /// See `Tree::outermost`.
+    pub fn outermost(&self, is_first: bool) -> Option<Member> {
+        let last = self.len.checked_sub(1)?;
+        let (at, ahead) = if is_first { (0, last.min(AHEAD)) } else { (last, last.saturating_sub(AHEAD)) };
+        self.get(ahead).1.prefetch();
+        Some(self.get(at).1)
     }
 
     #[inline]
