@@ -92,6 +92,18 @@ impl Builder {
         Builder { bytes: all, count: 0 }
     }
 
+    /// Empty again, with room for elements of so many bytes.
+    pub fn restart(&mut self, bytes: usize) {
+        self.bytes.truncate(HEADER_BYTES);
+        self.bytes.reserve(bytes);
+        self.count = 0;
+    }
+
+    /// Bytes that it has room for.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     #[inline]
     pub fn push(&mut self, text: &[u8]) {
         self.add(Element::of_bytes(text));
