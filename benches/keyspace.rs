@@ -63,6 +63,7 @@ impl Bench {
             waiting: &waiting,
             tracked: &tracked,
             own_deadlines: None,
+            is_followed: true,
             lazy_free: &lazy_free,
             lazy: Lazy::default(),
             notify: Classes::default(),

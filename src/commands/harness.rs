@@ -172,6 +172,7 @@ impl Harness {
             lazy_free: &self.host.lazy_free,
             lazy: Lazy::default(),
             own_deadlines: None,
+            is_followed: true,
             notify: self.notify,
             expiry: self.expiry,
         };

@@ -222,6 +222,7 @@ fn detach<'a>(
         own_deadlines: around.own_deadlines.map(|_| &engine.own_deadlines),
         notify: around.notify,
         expiry: around.expiry,
+        is_followed: around.is_followed,
     }
 }
 

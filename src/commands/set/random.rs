@@ -54,7 +54,7 @@ fn spop(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
 }
 
 fn pop_one(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
-    let key = ctx.args.get(1);
+    let (key, is_followed) = (ctx.args.get(1), ctx.space.around().is_followed);
     let Some(mut edit) = ctx.space.edit::<Set>(key)? else {
         ctx.reply.null();
         return Ok(Effect::None);
@@ -62,7 +62,7 @@ fn pop_one(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     let position = edit.pick(ctx.rng).expect("a set in the keyspace is not empty");
     let member = edit.get(position);
     write_member(ctx.reply, member);
-    let effect = Effect::rewritten(&[b"SREM", key, member.bytes(&mut itoa::Buffer::new())]);
+    let effect = Effect::rewritten_for(is_followed, &[b"SREM", key, member.bytes(&mut itoa::Buffer::new())]);
     edit.change().remove_at(position);
     edit.changed(1);
     edit.notify(Classes::SET, "spop");

@@ -23,11 +23,20 @@ impl Effect {
         Effect::Rewritten(rewrite)
     }
 
+    /// As `rewritten`, unless nobody follows (`Surroundings::is_followed`): then it is enough that something changed.
+    #[inline]
+    pub fn rewritten_for(is_followed: bool, words: &[&[u8]]) -> Effect {
+        if is_followed { Effect::rewritten(words) } else { Effect::Verbatim }
+    }
+
     /// The request verbatim if something changed.
     pub fn verbatim_if(changed: bool) -> Effect {
         if changed { Effect::Verbatim } else { Effect::None }
     }
 }
+
+/// Room for the header of a word and what ends it: a word of ten digits' length has 15.
+const HEADER_BYTES: usize = 15;
 
 /// Encoded commands, in order.
 #[derive(Debug, Default)]
@@ -40,6 +49,7 @@ pub struct Rewrite {
 
 impl Rewrite {
     pub fn push(&mut self, words: &[&[u8]]) {
+        self.bytes.reserve(words.iter().map(|word| word.len() + HEADER_BYTES).sum::<usize>() + HEADER_BYTES);
         encode(&mut self.bytes, words.len(), words.iter().copied());
         self.commands += 1;
     }

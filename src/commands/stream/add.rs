@@ -40,6 +40,7 @@ fn xadd(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
         return Err(Failure::text("ERR Elements are too large to be stored"));
     }
     let (args, key, limits, now) = (ctx.args, ctx.args.get(1), parse::limits(ctx), ctx.now());
+    let is_followed = ctx.space.around().is_followed;
     let mut edit = if options.no_mkstream {
         match ctx.space.edit::<Stream>(key)? {
             Some(edit) => edit,
@@ -67,7 +68,7 @@ fn xadd(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     let text = id.text();
     ctx.reply.bulk(&text);
     let is_exact_id = matches!(options.id, Some(WantedId::Exact(_)));
-    if is_exact_id && exact.is_none() {
+    if !is_followed || (is_exact_id && exact.is_none()) {
         return Ok(Effect::Verbatim);
     }
     Ok(rewrite(&args, exact.as_ref(), (!is_exact_id).then_some((options.id_at, &text))))

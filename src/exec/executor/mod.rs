@@ -225,6 +225,7 @@ impl Executor {
             lazy_free: &engine.lazy_free,
             lazy: view.lazy,
             own_deadlines: view.is_replica.then_some(&engine.own_deadlines),
+            is_followed: view.backlog.is_some(),
             notify: view.notify,
             expiry: if view.is_replica || view.is_paused(now) { Expiry::Hide } else { Expiry::Delete },
         }

@@ -60,6 +60,8 @@ pub struct Surroundings<'a> {
     /// The classes of events that somebody may have subscribed to.
     pub notify: Classes,
     pub expiry: Expiry,
+    /// Does anybody keep the stream of effects? If not, handlers need not work out what they would put into it.
+    pub is_followed: bool,
 }
 
 impl Surroundings<'_> {

@@ -197,6 +197,7 @@ fn surroundings(executor: &Executor) -> Surroundings<'_> {
         lazy_free: &executor.engine().lazy_free,
         lazy: Lazy::default(),
         own_deadlines: None,
+        is_followed: true,
         notify: Classes::default(),
         expiry: Expiry::Delete,
     }

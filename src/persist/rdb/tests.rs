@@ -67,6 +67,7 @@ impl Server {
             lazy_free: &self.engine.lazy_free,
             lazy: Lazy::default(),
             own_deadlines: None,
+            is_followed: true,
             notify: Classes::default(),
             expiry: Expiry::Ignore,
         };
