@@ -15,6 +15,7 @@ use starling::codec::rdb::Dialect;
 use starling::config::{Config, Live};
 use starling::exec::engine::Engine;
 use starling::keyspace::entry::Entry;
+use starling::keyspace::eviction::Usage;
 use starling::persist::rdb::{Expired, LoadOptions, load};
 use starling::snapshot::{Following, Request, Snapshots, WalkOptions};
 use starling::types::Str;
@@ -47,7 +48,8 @@ fn walk(snapshots: &Arc<Snapshots>, compress: bool, keep: bool) -> Vec<u8> {
         wake: None,
         on_start: Box::new(move |_, chunks| sender.send(chunks).expect("the bench waits")),
     });
-    let options = WalkOptions { compress, checksum: true, key_save_delay: 0, used_memory: 0 };
+    let options =
+        WalkOptions { compress, checksum: true, key_save_delay: 0, used_memory: 0, usage: Usage::Unnoted };
     snapshots.start(options, UnixMs(0)).expect("nothing walks");
     let mut chunks = receiver.recv().expect("the cut was taken");
     let mut rdb = Vec::new();

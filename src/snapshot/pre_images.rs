@@ -20,6 +20,7 @@ use crate::base::sync::{Mutex, lock};
 use crate::codec::rdb::Dialect;
 use crate::keyspace::db::{DbId, Keyspace};
 use crate::keyspace::entry::Entry;
+use crate::keyspace::eviction::Usage;
 use crate::keyspace::space::PreImages;
 use crate::snapshot::record::encode_entry;
 
@@ -45,6 +46,7 @@ pub struct Store {
     lanes: Box<[Lane]>,
     bytes_max: usize,
     dialect: Dialect,
+    usage: Usage,
     /// Bytes in the lanes and in the walker's hands, not yet in a chunk. Writers add, the walker subtracts; Relaxed,
     /// publishes nothing: the lanes' mutexes do.
     bytes_held: AtomicUsize,
@@ -66,7 +68,7 @@ thread_local! {
 
 impl Store {
     /// For a walk over `keyspace` as it stands at the cut.
-    pub fn new(keyspace: &Keyspace, dialect: Dialect, bytes_max: usize) -> Arc<Store> {
+    pub fn new(keyspace: &Keyspace, dialect: Dialect, usage: Usage, bytes_max: usize) -> Arc<Store> {
         let mut dbs: Box<[_]> = keyspace.iter().map(|(index, db)| (db.id(), index)).collect();
         dbs.sort_unstable_by_key(|(id, _)| id.0);
         Arc::new(Store {
@@ -74,6 +76,7 @@ impl Store {
             lanes: (0..LANES).map(|_| Lane::default()).collect(),
             bytes_max,
             dialect,
+            usage,
             bytes_held: AtomicUsize::new(0),
             bytes_released: AtomicU64::new(0),
             is_over_limit: AtomicBool::new(false),
@@ -95,7 +98,7 @@ impl Store {
         });
         let bytes = &mut batches[at].bytes;
         let before = bytes.len();
-        encode_entry(bytes, entry, self.dialect);
+        encode_entry(bytes, entry, self.dialect, self.usage);
         let grown = bytes.len() - before;
         if self.bytes_held.fetch_add(grown, Relaxed) + grown > self.bytes_max {
             self.is_over_limit.store(true, Relaxed);
@@ -154,13 +157,14 @@ mod tests {
     use crate::codec::rdb::Dialect;
     use crate::keyspace::db::Keyspace;
     use crate::keyspace::entry::Entry;
+    use crate::keyspace::eviction::Usage;
     use crate::keyspace::space::PreImages;
     use crate::types::Str;
 
     #[test]
     fn strange_databases_are_ignored_and_the_limit_fails_the_snapshot() {
         let (ours, theirs) = (Keyspace::new(2), Keyspace::new(2));
-        let store = Store::new(&ours, Dialect::Common, 100);
+        let store = Store::new(&ours, Dialect::Common, Usage::Unnoted, 100);
         let handle = Handle(store.clone());
         let entry = Entry::string(b"key", Str::Bytes(b"0123456789"), None, 0, 0);
         handle.capture(theirs.db(DbIndex(1)).id(), &entry);

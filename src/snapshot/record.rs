@@ -12,30 +12,38 @@
 use crate::base::ids::UnixMs;
 use crate::codec::lzf;
 use crate::codec::rdb::Dialect;
-use crate::codec::rdb::encode::{write_expire_ms, write_integer, write_string};
+use crate::codec::rdb::encode::{
+    write_expire_ms, write_frequency, write_idle_seconds, write_integer, write_string,
+};
 use crate::each_collection;
 use crate::keyspace::entry::Entry;
+use crate::keyspace::eviction::{Note, Usage};
 use crate::types::{Collection, Str, rdb};
 
 /// Appends an entry as it is now, uncompressed.
-pub fn encode_entry(out: &mut Vec<u8>, entry: &Entry, dialect: Dialect) {
+pub fn encode_entry(out: &mut Vec<u8>, entry: &Entry, dialect: Dialect, usage: Usage) {
     let value = entry.value();
-    write_head(out, entry.deadline(), rdb::type_of(value, dialect), entry.key(), None);
+    write_before(out, entry.deadline(), usage.note(entry.clock()));
+    write_head(out, rdb::type_of(value, dialect), entry.key(), None);
     rdb::encode(out, value, dialect, None);
+}
+
+/// What stands before a record, in Redis' order.
+#[inline]
+fn write_before(out: &mut Vec<u8>, deadline: Option<UnixMs>, note: Option<Note>) {
+    if let Some(deadline) = deadline {
+        write_expire_ms(out, deadline.0);
+    }
+    match note {
+        Some(Note::Idle(seconds)) => write_idle_seconds(out, u64::from(seconds)),
+        Some(Note::Frequency(counter)) => write_frequency(out, counter),
+        None => {}
+    }
 }
 
 /// What stands before a value.
 #[inline]
-fn write_head(
-    out: &mut Vec<u8>,
-    deadline: Option<UnixMs>,
-    kind: u8,
-    key: &[u8],
-    compressor: Option<&mut lzf::Compressor>,
-) {
-    if let Some(deadline) = deadline {
-        write_expire_ms(out, deadline.0);
-    }
+fn write_head(out: &mut Vec<u8>, kind: u8, key: &[u8], compressor: Option<&mut lzf::Compressor>) {
     out.push(kind);
     write_string(out, key, compressor);
 }
@@ -53,6 +61,7 @@ enum Value {
 #[derive(Clone, Copy)]
 struct Raw {
     deadline: Option<UnixMs>,
+    note: Option<Note>,
     /// The value's type byte.
     kind: u8,
     key_len: usize,
@@ -68,7 +77,7 @@ pub struct Slice {
 }
 
 impl Slice {
-    pub fn copy(&mut self, entry: &Entry, dialect: Dialect) {
+    pub fn copy(&mut self, entry: &Entry, dialect: Dialect, usage: Usage) {
         let key = entry.key();
         self.bytes.extend_from_slice(key);
         let value = entry.value();
@@ -86,7 +95,8 @@ impl Slice {
                 Value::Encoded(self.bytes.len() - before)
             }
         });
-        self.records.push(Raw { deadline: entry.deadline(), kind, key_len: key.len(), value });
+        let note = usage.note(entry.clock());
+        self.records.push(Raw { deadline: entry.deadline(), note, kind, key_len: key.len(), value });
     }
 
     fn blob(&mut self, bytes: &[u8]) -> Value {
@@ -122,7 +132,8 @@ impl Slice {
             };
             let (bytes, next) = behind.split_at(value_len);
             sink(&mut |out| {
-                write_head(out, raw.deadline, raw.kind, key, compressor.as_deref_mut());
+                write_before(out, raw.deadline, raw.note);
+                write_head(out, raw.kind, key, compressor.as_deref_mut());
                 match raw.value {
                     Value::Int(number) => write_integer(out, number),
                     Value::Blob(_) => write_string(out, bytes, compressor.as_deref_mut()),

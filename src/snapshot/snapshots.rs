@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::ids::UnixMs;
 use crate::codec::rdb::Dialect;
+use crate::keyspace::eviction::Usage;
 use crate::snapshot::SnapshotError;
 use crate::snapshot::chunks::{Feed, Subscription, Terms, Wake};
 use crate::snapshot::cut::{Cut, StreamPosition, World};
@@ -247,7 +248,7 @@ impl Snapshots {
             state.walking = Walking::Starting;
             std::mem::take(&mut state.waiting)
         };
-        let Taken { cut, feed, pre_images, followers, left } = self.take_cut(requests, now);
+        let Taken { cut, feed, pre_images, followers, left } = self.take_cut(requests, options.usage, now);
         let walker = Walker::new(cut.clone(), pre_images.clone(), feed.clone(), options);
         let count = |following| followers.iter().filter(|follower| **follower == following).count();
         let underway = Underway {
@@ -272,7 +273,7 @@ impl Snapshots {
         walk.map(|()| cut).map_err(StartError::NoThread)
     }
 
-    fn take_cut(&self, requests: Vec<(Ticket, Request)>, now: UnixMs) -> Taken {
+    fn take_cut(&self, requests: Vec<(Ticket, Request)>, usage: Usage, now: UnixMs) -> Taken {
         let mut requests = Some(requests);
         let mut taken = None;
         self.world.stop(&mut || {
@@ -287,7 +288,7 @@ impl Snapshots {
             }
             let (feed, subscriptions) = Feed::new(terms);
             let position = (self.position)(followers.contains(&Following::Replica));
-            let pre_images = Store::new(&keyspace, dialect, self.pre_image_bytes_max);
+            let pre_images = Store::new(&keyspace, dialect, usage, self.pre_image_bytes_max);
             let stamp = self.world.begin_snapshot(Box::new(Handle(pre_images.clone())));
             let sizes = Cut::sizes_of(&keyspace);
             let cut = Arc::new(Cut { position, keyspace, dialect, stamp, sizes, taken_at: now });

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crate::base::ids::DbIndex;
+use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::prefetch::prefetch;
 use crate::base::version::REDIS_VERSION;
 use crate::codec::crc64::Crc64;
@@ -24,6 +24,7 @@ use crate::codec::rdb::encode::{
 };
 use crate::config::Config;
 use crate::keyspace::db::Db;
+use crate::keyspace::eviction::Usage;
 use crate::keyspace::shard::ShardGuard;
 use crate::snapshot::SnapshotError;
 use crate::snapshot::chunks::{CHUNK_BYTES, Feed};
@@ -54,16 +55,19 @@ pub struct WalkOptions {
     pub key_save_delay: i32,
     /// For the AUX field `used-mem`, in bytes.
     pub used_memory: u64,
+    /// What is noted of each key's use.
+    pub usage: Usage,
 }
 
 impl WalkOptions {
-    /// As the configuration wants it. `used_memory` is what INFO shows, in bytes.
-    pub fn of(config: &Config, used_memory: u64) -> WalkOptions {
+    /// As the configuration wants it, for a cut that is taken `now`. `used_memory` is what INFO shows, in bytes.
+    pub fn of(config: &Config, used_memory: u64, now: UnixMs) -> WalkOptions {
         WalkOptions {
             compress: config.rdbcompression,
             checksum: config.rdbchecksum,
             key_save_delay: config.rdb_key_save_delay,
             used_memory,
+            usage: Usage::of(config, now),
         }
     }
 }
@@ -101,6 +105,7 @@ pub struct Walker {
     compressor: Option<lzf::Compressor>,
     delay: i32,
     used_memory: u64,
+    usage: Usage,
     /// Drained and not yet sent, by number of the database.
     pending: Vec<Vec<Batch>>,
     pending_bytes: Vec<usize>,
@@ -128,6 +133,7 @@ impl Walker {
             milestone: Arc::default(),
             delay: options.key_save_delay,
             used_memory: options.used_memory,
+            usage: options.usage,
             pending: (0..databases).map(|_| Vec::new()).collect(),
             pending_bytes: vec![0; databases],
             report: WalkReport::default(),
@@ -169,7 +175,7 @@ impl Walker {
                     // Entries may have moved behind us. Those that were taken carry the stamp.
                     (from, layout) = (0, Some(guard.layout()));
                 }
-                from = copy_slice(&mut self.slice, &mut guard, from, &self.cut);
+                from = copy_slice(&mut self.slice, &mut guard, from, &self.cut, self.usage);
                 from == guard.buckets()
             };
             self.encode_slice(index)?;
@@ -235,7 +241,7 @@ impl Walker {
 }
 
 /// Copies entries of an older stamp than the cut's from bucket `from` on, and stamps them. Returns the bucket to go on from.
-fn copy_slice(slice: &mut Slice, guard: &mut ShardGuard<'_>, from: usize, cut: &Cut) -> usize {
+fn copy_slice(slice: &mut Slice, guard: &mut ShardGuard<'_>, from: usize, cut: &Cut, usage: Usage) -> usize {
     let buckets = guard.buckets();
     let mut at = from;
     while at < buckets && slice.len() < SLICE_ENTRIES_MAX && slice.bytes() < SLICE_BYTES_MAX {
@@ -251,7 +257,7 @@ fn copy_slice(slice: &mut Slice, guard: &mut ShardGuard<'_>, from: usize, cut: &
             if let Some(found) = guard.at(index) {
                 let entry = guard.get_mut(found);
                 if entry.stamp() != cut.stamp {
-                    slice.copy(entry, cut.dialect);
+                    slice.copy(entry, cut.dialect, usage);
                     entry.set_stamp(cut.stamp);
                 }
             }

@@ -61,6 +61,17 @@ pub fn write_expire_ms(out: &mut Vec<u8>, deadline_ms: i64) {
     out.extend_from_slice(&deadline_ms.to_le_bytes());
 }
 
+/// Seconds for which the next key has not been used.
+pub fn write_idle_seconds(out: &mut Vec<u8>, seconds: u64) {
+    out.push(opcode::IDLE);
+    write_length(out, seconds);
+}
+
+/// Access counter of the next key.
+pub fn write_frequency(out: &mut Vec<u8>, counter: u8) {
+    out.extend_from_slice(&[opcode::FREQ, counter]);
+}
+
 /// The source of one function library.
 pub fn write_function(out: &mut Vec<u8>, code: &[u8], compressor: Option<&mut lzf::Compressor>) {
     out.push(opcode::FUNCTION2);

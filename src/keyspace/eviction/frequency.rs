@@ -48,6 +48,12 @@ impl Lfu {
         (clock as u8).saturating_sub(u8::try_from(decays).unwrap_or(u8::MAX))
     }
 
+    /// Was the counter changed up to `minutes` after this? For the minutes wrap.
+    pub(super) fn is_ahead(self, clock: u32, minutes: u32) -> bool {
+        let ahead = u32::from(((clock >> 8) as u16).wrapping_sub(self.minutes));
+        ahead != 0 && ahead <= minutes
+    }
+
     /// The clock of a key that is used now.
     pub fn accessed(self, clock: u32) -> u32 {
         self.accessed_with(clock, chance())

@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 use super::tests::{Server, contents, fill};
 use super::{Expired, load_current};
 use crate::base::clock::now_ms;
-use crate::base::ids::UnixMs;
+use crate::base::hash::hash_key;
+use crate::base::ids::{DbIndex, UnixMs};
 use crate::commands::spec::effect::encode;
+use crate::config::EvictionPolicy;
+use crate::keyspace::eviction::{LoadedUsage, Note, Usage};
 
 struct Peer {
     child: Child,
@@ -29,10 +32,16 @@ impl Drop for Peer {
 impl Peer {
     /// `None` if there is no such program.
     fn start(program: &str, dir: &Path) -> Option<Peer> {
+        Peer::start_with(program, dir, "noeviction")
+    }
+
+    /// With a `maxmemory-policy`.
+    fn start_with(program: &str, dir: &Path, policy: &str) -> Option<Peer> {
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port();
         let mut command = Command::new(program);
         command.current_dir(dir).args(["--port", &port.to_string(), "--save", "", "--dir", "."]);
+        command.args(["--maxmemory-policy", policy]);
         let mut child = match command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
             Ok(child) => child,
             Err(error) => {
@@ -108,6 +117,48 @@ fn redis_loads_our_files_and_we_load_those_of_redis() {
 #[test]
 fn valkey_loads_our_files_and_we_load_those_of_valkey() {
     check_both_ways("valkey-server");
+}
+
+/// The access clock of the only key.
+fn clock_of(server: &Server) -> u32 {
+    let keyspace = server.engine.keyspace();
+    let hash = hash_key(b"key");
+    let db = keyspace.db(DbIndex(0));
+    let guard = db.lock(db.shard_of(hash));
+    guard.get(guard.find(hash, b"key").expect("it is there")).clock()
+}
+
+/// A key's use goes through a file to the peer, and through the peer's file back to us.
+fn check_use(program: &str, policy: EvictionPolicy, name: &str, question: &[u8]) {
+    let ours = Server::new(|config| config.maxmemory_policy = policy);
+    let usage = LoadedUsage::of(&ours.engine.config.load(), UnixMs(now_ms()));
+    ours.put_used(0, b"key", b"value", Some(now_ms() + 1_000_000), usage.clock(Some(200), Some(200)));
+    ours.saver.save(UnixMs(now_ms())).expect("the disk takes it");
+    let Some(mut peer) = Peer::start_with(program, ours.dir(), name) else { return };
+    let answer = String::from_utf8(peer.call(&[b"OBJECT", question, b"key"])).expect("digits");
+    let number: u32 = answer.trim_start_matches(':').parse().expect("digits");
+    // Seconds, or a minute's decay, may have passed.
+    assert!((195..=215).contains(&number), "{program} {name}: {answer}");
+    assert_eq!(peer.call(&[b"SAVE"]), b"+OK");
+    drop(peer);
+    let now = UnixMs(now_ms());
+    load_current(&ours.engine, &ours.saver, Expired::Drop, now, &|| true)
+        .expect("it loads")
+        .expect("it is there");
+    let note = Usage::of(&ours.engine.config.load(), now).note(clock_of(&ours));
+    let found = match note.expect("the policy has it noted") {
+        Note::Idle(seconds) => seconds,
+        Note::Frequency(counter) => u32::from(counter),
+    };
+    assert!((195..=220).contains(&found), "{program} {name}: {found}");
+}
+
+#[test]
+fn how_a_key_was_used_travels_both_ways() {
+    for program in ["redis-server", "valkey-server"] {
+        check_use(program, EvictionPolicy::AllkeysLru, "allkeys-lru", b"IDLETIME");
+        check_use(program, EvictionPolicy::VolatileLfu, "volatile-lfu", b"FREQ");
+    }
 }
 
 #[test]

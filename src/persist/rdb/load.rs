@@ -23,7 +23,7 @@ use crate::codec::rdb::{Format, RdbError, value_type};
 use crate::config::Config;
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::entry::Entry;
-use crate::keyspace::space::access_clock;
+use crate::keyspace::eviction::LoadedUsage;
 use crate::types::{Value, rdb};
 
 /// Records are inserted in windows of this many, so that the memory of one can be fetched while another is decoded.
@@ -243,6 +243,7 @@ struct Record {
     key: Vec<u8>,
     value: Value,
     deadline: Option<UnixMs>,
+    clock: u32,
 }
 
 struct Loader<'a> {
@@ -251,7 +252,7 @@ struct Loader<'a> {
     window: Vec<Record>,
     windows: u64,
     db: DbIndex,
-    clock: u32,
+    usage: LoadedUsage,
     keys: u64,
     expired: u64,
     dropped: Vec<(DbIndex, Vec<u8>)>,
@@ -267,7 +268,7 @@ impl<'a> Loader<'a> {
             window: Vec::with_capacity(WINDOW),
             windows: 0,
             db: DbIndex(0),
-            clock: access_clock(options.now),
+            usage: LoadedUsage::of(options.config, options.now),
             keys: 0,
             expired: 0,
             dropped: Vec::new(),
@@ -311,7 +312,8 @@ impl<'a> Loader<'a> {
         let hash = hash_key(&head.key);
         let db = self.keyspace.db(self.db);
         db.prefetch_shard(db.shard_of(hash));
-        self.window.push(Record { hash, db: self.db, key: head.key, value, deadline });
+        let clock = self.usage.clock(head.idle_seconds, head.frequency);
+        self.window.push(Record { hash, db: self.db, key: head.key, value, deadline, clock });
         if self.options.key_load_delay != 0 {
             self.dawdle(position())?;
         }
@@ -348,7 +350,7 @@ impl<'a> Loader<'a> {
             if guard.find(record.hash, &record.key).is_some() {
                 return Err(LoadError::DuplicateKey { db: record.db, key: record.key });
             }
-            let entry = Entry::new(&record.key, record.value, record.deadline, 0, self.clock);
+            let entry = Entry::new(&record.key, record.value, record.deadline, 0, record.clock);
             guard.insert(record.hash, entry);
             self.keys += 1;
         }

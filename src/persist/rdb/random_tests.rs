@@ -18,6 +18,7 @@ use crate::config::{Config, Live};
 use crate::exec::engine::Engine;
 use crate::exec::executor::Executor;
 use crate::keyspace::db::{Db, Keyspace};
+use crate::keyspace::eviction::Usage;
 use crate::keyspace::lazy_free::Lazy;
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::{Expiry, ShardRef, Slot, Space, Surroundings};
@@ -296,7 +297,13 @@ fn collect(mut subscription: Subscription) -> Result<Vec<u8>, SnapshotError> {
 fn options(rng: &mut Rng) -> WalkOptions {
     // A delay makes the walk last, so that much happens to a shard between two of its slices.
     let key_save_delay = [-20, -3, 1, 60][rng.index(4).expect("there are some")];
-    WalkOptions { compress: rng.below(2) == 0, checksum: true, key_save_delay, used_memory: 0 }
+    WalkOptions {
+        compress: rng.below(2) == 0,
+        checksum: true,
+        key_save_delay,
+        used_memory: 0,
+        usage: Usage::Unnoted,
+    }
 }
 
 /// Takes one snapshot, with one or two followers, and compares it with the log up to its cut.

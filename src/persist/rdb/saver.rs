@@ -360,7 +360,7 @@ impl Saver {
     }
 
     fn start(&self, now: UnixMs) -> Result<(), Refusal> {
-        let options = WalkOptions::of(&self.engine.config.load(), used_memory());
+        let options = WalkOptions::of(&self.engine.config.load(), used_memory(), now);
         match self.snapshots.start(options, now) {
             // `NobodyWaits`: somebody else's start has taken us along.
             Ok(_) | Err(StartError::NobodyWaits) => Ok(()),

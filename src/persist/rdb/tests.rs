@@ -54,10 +54,15 @@ impl Server {
     }
 
     pub fn put(&self, db: u16, key: &[u8], value: &[u8], deadline: Option<i64>) {
+        self.put_used(db, key, value, deadline, 0);
+    }
+
+    /// With an access clock.
+    pub fn put_used(&self, db: u16, key: &[u8], value: &[u8], deadline: Option<i64>, clock: u32) {
         let executor = Executor::new(self.engine.clone());
         let around = Surroundings {
             now: UnixMs(now_ms()),
-            clock: 0,
+            clock,
             lfu: None,
             stamp: executor.view().stamp,
             pre_images: None,

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
+use crate::base::alloc::used_memory;
 use crate::base::clock;
 use crate::base::ids::UnixMs;
 use crate::config::Config;
@@ -150,12 +151,7 @@ impl Upkeep {
         if !is_due(&waiting, &config, now) {
             return;
         }
-        let options = WalkOptions {
-            compress: config.rdbcompression,
-            checksum: config.rdbchecksum,
-            key_save_delay: config.rdb_key_save_delay,
-            used_memory: crate::base::alloc::used_memory(),
-        };
+        let options = WalkOptions::of(&config, used_memory(), now);
         match replication.snapshots().start(options, now) {
             Ok(cut) => log::info!(
                 "Starting BGSAVE for SYNC with target: replicas sockets ({} replicas, {} keys)",
