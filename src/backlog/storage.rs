@@ -16,6 +16,7 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use super::offset::Offset;
+use crate::base::alloc::{Purpose, SetAside, count_again, count_not};
 use crate::base::sync::{AtomicPtr, Ordering};
 
 /// Bytes per segment. Larger: a small `repl-backlog-size` costs more memory than it says. Smaller: the mutex at
@@ -53,6 +54,7 @@ pub(super) fn place_in_segment(offset: Offset) -> usize {
 pub(super) struct Segment {
     number: u64,
     bytes: Box<[UnsafeCell<MaybeUninit<u8>>]>,
+    _set_aside: SetAside,
     #[cfg(loom)]
     guards: Box<[loom::cell::UnsafeCell<()>]>,
 }
@@ -72,6 +74,7 @@ impl Segment {
         Segment {
             number,
             bytes,
+            _set_aside: SetAside::new(Purpose::Stream, SEGMENT_BYTES),
             #[cfg(loom)]
             guards: (0..SEGMENT_BYTES).map(|_| loom::cell::UnsafeCell::new(())).collect(),
         }
@@ -129,7 +132,9 @@ pub(super) struct Table {
 
 impl Table {
     pub fn new() -> Table {
-        Table { entries: zeroed_entries() }
+        let entries = zeroed_entries();
+        count_not(size_of_val(&*entries));
+        Table { entries }
     }
 
     fn entry(&self, number: u64) -> &AtomicPtr<Segment> {
@@ -194,6 +199,12 @@ impl Table {
             at = at + fits as u64;
             source = later;
         }
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        count_again(size_of_val(&*self.entries));
     }
 }
 

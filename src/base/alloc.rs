@@ -98,6 +98,61 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+/// What copies of data are for that exist only because somebody else is slower. Eviction of keys must not pay for them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// Segments of the replication stream.
+    Stream = 0,
+    /// What a snapshot has encoded and its followers have not taken yet.
+    Snapshot = 1,
+}
+
+/// Bytes by purpose. Any thread adds and subtracts, any thread reads; Relaxed, they publish nothing.
+static SET_ASIDE: [AtomicI64; 2] = [const { AtomicI64::new(0) }; 2];
+
+/// Bytes that exist for a purpose, for as long as this does. Dropped together with the memory: the two counts agree but for
+/// what other threads free at this moment.
+#[derive(Debug)]
+pub struct SetAside {
+    purpose: Purpose,
+    bytes: usize,
+}
+
+impl SetAside {
+    pub fn new(purpose: Purpose, bytes: usize) -> SetAside {
+        SET_ASIDE[purpose as usize].fetch_add(bytes as i64, Relaxed);
+        SetAside { purpose, bytes }
+    }
+
+    /// It has become larger.
+    pub fn grow(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        SET_ASIDE[self.purpose as usize].fetch_add(bytes as i64, Relaxed);
+    }
+}
+
+impl Drop for SetAside {
+    fn drop(&mut self) {
+        SET_ASIDE[self.purpose as usize].fetch_sub(self.bytes as i64, Relaxed);
+    }
+}
+
+/// Bytes that exist for a purpose.
+pub fn set_aside(purpose: Purpose) -> u64 {
+    SET_ASIDE[purpose as usize].load(Relaxed).max(0) as u64
+}
+
+/// So many bytes that were asked for are address space: nothing has touched them, and they don't count as used until
+/// `count_again`, before they are given back.
+pub fn count_not(bytes: usize) {
+    count(-(size_class(bytes) as i64));
+}
+
+/// See `count_not`.
+pub fn count_again(bytes: usize) {
+    count(size_class(bytes) as i64);
+}
+
 /// Bytes handed out and not yet given back.
 pub fn used_memory() -> u64 {
     let taken = NEXT_SLOT.load(Relaxed).min(SHARED);

@@ -364,6 +364,10 @@ impl Host for TestHost {
         0
     }
 
+    fn are_clients_heavy(&self) -> bool {
+        false
+    }
+
     fn replace_keyspace(&self, keyspace: Keyspace) {
         *self.keyspace.lock().expect("no test panics while holding it") = Arc::new(keyspace);
     }

@@ -23,6 +23,7 @@ use crate::commands::spec::host::{Extent, Pause};
 use crate::config::{Config, Live};
 use crate::exec::barrier::Barrier;
 use crate::exec::blocked::Registry;
+use crate::exec::eviction::pressure::Pressure;
 use crate::exec::loading::{LoadState, Loading};
 use crate::exec::slowness::Thresholds;
 use crate::exec::stats::Statistics;
@@ -53,6 +54,8 @@ pub struct Engine {
     pub pubsub: Arc<pubsub::Registry>,
     pub tracking: Arc<pubsub::tracking::Table>,
     pub lazy_free: LazyFree,
+    /// Is memory beyond its limit, and for how long?
+    pub pressure: Pressure,
     /// Deadlines of keys that a replica's own clients have set.
     pub own_deadlines: OwnDeadlines,
     pub statistics: Statistics,
@@ -105,6 +108,7 @@ impl Engine {
             pause: Mutex::default(),
             is_ending: AtomicBool::new(false),
             lazy_free: LazyFree::default(),
+            pressure: Pressure::default(),
             statistics: Statistics::default(),
             slow_log: SlowLog::default(),
             latency: Latency::default(),

@@ -76,6 +76,11 @@ impl Db {
         ShardGuard::lock(&self.map.shards()[shard], &self.sides[shard])
     }
 
+    /// Gives back what the tables do not need: memory is scarce. Takes one lock after the other.
+    pub fn tighten(&self) {
+        (0..self.shard_count()).for_each(|shard| self.lock(shard).tighten());
+    }
+
     /// What is known of a shard without its lock.
     pub fn side(&self, shard: usize) -> &Side {
         &self.sides[shard]

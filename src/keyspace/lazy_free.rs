@@ -12,7 +12,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::keyspace::db::{Db, Keyspace};
 use crate::keyspace::entry::Entry;
@@ -21,6 +21,9 @@ use crate::keyspace::entry::Entry;
 pub const ELEMENTS_MAX: usize = 64;
 /// A value in one block is costly to drop beyond this: the allocator may give its pages back to the system.
 pub const BYTES_MAX: usize = 64 * 1024;
+
+/// Executors are woken when databases are exchanged; who still holds old ones after so long is a snapshot.
+const EXECUTORS_LET_GO_WITHIN: Duration = Duration::from_millis(200);
 
 /// Why a value goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,12 +66,31 @@ struct Counts {
     pending: AtomicU64,
     /// `lazyfreed_objects`; CONFIG RESETSTAT stores 0.
     freed: AtomicU64,
+    /// Threads that drop whole databases, or are about to. Those that wait for a snapshot to let go of them do not count.
+    emptying: AtomicU64,
 }
 
 impl Counts {
     fn note_freed(&self, objects: u64) {
         self.freed.fetch_add(objects, Relaxed);
         self.pending.fetch_sub(objects, Relaxed);
+    }
+}
+
+impl Counts {
+    /// Waits until nobody else has the databases: executors hold on to them until their next batch, a snapshot to its end.
+    fn await_others(&self, old: &Arc<Keyspace>) {
+        let started = Instant::now();
+        while Arc::strong_count(old) > 1 && started.elapsed() < EXECUTORS_LET_GO_WITHIN {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if Arc::strong_count(old) > 1 {
+            self.emptying.fetch_sub(1, Relaxed);
+            while Arc::strong_count(old) > 1 {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            self.emptying.fetch_add(1, Relaxed);
+        }
     }
 }
 
@@ -86,6 +108,11 @@ impl LazyFree {
         self.counts.pending.load(Relaxed)
     }
 
+    /// Are whole databases being dropped, so that memory will be free in a moment?
+    pub fn is_emptying(&self) -> bool {
+        self.counts.emptying.load(Relaxed) > 0
+    }
+
     /// Objects freed in the background since the last reset.
     pub fn freed(&self) -> u64 {
         self.counts.freed.load(Relaxed)
@@ -100,17 +127,17 @@ impl LazyFree {
         let is_gone = |db: &Arc<Db>| !current.iter().any(|(_, kept)| Arc::ptr_eq(kept, db));
         let objects = old.iter().filter(|(_, db)| is_gone(db)).map(|(_, db)| db.len() as u64).sum();
         self.counts.pending.fetch_add(objects, Relaxed);
+        self.counts.emptying.fetch_add(1, Relaxed);
         let counts = self.counts.clone();
         let work = move || {
-            // Executors hold on to it until their next batch.
-            while Arc::strong_count(&old) > 1 {
-                std::thread::sleep(Duration::from_millis(10));
-            }
+            counts.await_others(&old);
             drop(old);
+            counts.emptying.fetch_sub(1, Relaxed);
             counts.note_freed(objects);
         };
         if std::thread::Builder::new().name("lazy-free".into()).spawn(work).is_err() {
             // The closure is dropped, and the databases with it, by this thread.
+            self.counts.emptying.fetch_sub(1, Relaxed);
             self.counts.pending.fetch_sub(objects, Relaxed);
         }
     }

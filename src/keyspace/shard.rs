@@ -181,12 +181,25 @@ impl<'a> ShardGuard<'a> {
     /// Gives memory back after many removals.
     pub fn shrink(&mut self) {
         if self.table.buckets() > 64 && self.table.len() * 8 < self.table.buckets() {
-            self.bump_layout();
-            let room = self.table.len() * 2;
-            self.table.shrink_to(room, rehash);
-            let buckets = if self.table.capacity() == 0 { 0 } else { self.table.buckets() };
-            self.side.buckets.store(buckets as u32, Relaxed);
+            self.shrink_to(self.table.len() * 2);
         }
+    }
+
+    /// As `shrink`, while memory is scarce: no table without keys, and none of which less than a quarter is full. Thousands of
+    /// small tables that once held a key more would add up.
+    pub fn tighten(&mut self) {
+        let (len, buckets) = (self.table.len(), self.table.buckets());
+        // A table without memory of its own has one bucket, the smallest other one four.
+        if buckets > 1 && (len == 0 || (buckets > 4 && len * 4 < buckets)) {
+            self.shrink_to(len);
+        }
+    }
+
+    fn shrink_to(&mut self, room: usize) {
+        self.bump_layout();
+        self.table.shrink_to(room, rehash);
+        let buckets = if self.table.capacity() == 0 { 0 } else { self.table.buckets() };
+        self.side.buckets.store(buckets as u32, Relaxed);
     }
 
     pub fn set_deadline(&mut self, at: BucketIndex, deadline: Option<UnixMs>) {

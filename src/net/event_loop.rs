@@ -476,6 +476,9 @@ where
         match connection.fate() {
             Some(reason) => self.close(*connection, reason),
             None => {
+                if connection.output.is_loose() && self.service.is_memory_scarce(self.now_ms) {
+                    connection.output.tighten();
+                }
                 connection.publish_sizes();
                 self.service.settled(&connection.session);
                 self.pool.put(connection);

@@ -16,6 +16,8 @@ use std::io;
 const KEPT_BYTES_MAX: usize = 16 * 1024;
 /// Memory beyond this goes back as soon as the buffer is empty.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
+/// The same while memory is scarce.
+const HELD_BYTES_MAX_SCARCE: usize = 1024;
 /// What a client gets beyond the soft limit's seconds. Redis counts whole ones, which is up to one more; none at all, and a client
 /// that keeps to the time by its own clock may be closed a little early.
 const SOFT_GRACE_MS: u64 = 250;
@@ -94,6 +96,19 @@ impl Output {
     /// Nothing is pending any more, so the soft limit's clock starts anew.
     pub(super) fn forgive(&mut self) {
         self.soft_since_ms = None;
+    }
+
+    /// Memory is scarce: is there some to be given back?
+    #[inline]
+    pub(super) fn is_loose(&self) -> bool {
+        self.is_empty() && self.capacity() > HELD_BYTES_MAX_SCARCE
+    }
+
+    #[cold]
+    pub(super) fn tighten(&mut self) {
+        if self.is_loose() {
+            self.reply.buf = Vec::new();
+        }
     }
 
     pub(super) fn relax(&mut self) {

@@ -72,6 +72,11 @@ pub trait Service {
     /// A connection's turn is over and its counters show what it holds. Called often, so it must cost next to nothing.
     fn settled(&mut self, _session: &Self::Session) {}
 
+    /// Are buffers to be given back as soon as they are empty?
+    fn is_memory_scarce(&self, _now_ms: u64) -> bool {
+        false
+    }
+
     /// How much may wait for the session in both directions. Asked when something does.
     fn buffer_limits(&self, session: &Self::Session) -> BufferLimits;
 

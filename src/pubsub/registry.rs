@@ -20,8 +20,9 @@ use dashmap::DashMap;
 
 use crate::base::glob::glob_match;
 use crate::keyspace::tracked::Touched;
-use crate::pubsub::tracking::Table;
+use crate::pubsub::tracking::{Invalidation, Table};
 use crate::pubsub::{Audience, Kind, message, pattern_message};
+use crate::resp::reply::Reply;
 
 /// The ways to the workers; implemented above.
 pub trait Outlet: Send + Sync {
@@ -316,6 +317,8 @@ pub struct Publisher {
     pub has_congested: bool,
     /// Push messages for the caller, in RESP3, to be appended behind its reply.
     pub pushes: Vec<Arc<[u8]>>,
+    /// Keys that the caller must not trust any more, to be told before its reply.
+    first: Vec<Invalidation>,
 }
 
 impl Publisher {
@@ -327,6 +330,7 @@ impl Publisher {
             touched: Vec::new(),
             has_congested: false,
             pushes: Vec::new(),
+            first: Vec::new(),
         }
     }
 
@@ -347,6 +351,23 @@ impl Publisher {
         if self.tracking.is_broadcasting() {
             self.touched.extend(touched);
         }
+    }
+
+    /// As `invalidate`, for keys that had to go before the caller's command could run: the caller hears it before its reply.
+    /// Returns the bytes of memory that forgetting their readers has freed.
+    #[cold]
+    pub fn tell_first(&mut self, touched: Vec<Touched>) -> usize {
+        let freed = self.tracking.invalidate_but(&touched, self.caller.0, &mut self.first);
+        if self.tracking.is_broadcasting() {
+            self.touched.extend(touched);
+        }
+        freed
+    }
+
+    /// Writes what the caller has to be told before its reply.
+    #[inline]
+    pub fn write_first(&mut self, is_subscriber: bool, reply: &mut Reply) {
+        self.first.drain(..).for_each(|invalidation| invalidation.write(reply, is_subscriber));
     }
 
     /// Tells all who have cached these keys at once.

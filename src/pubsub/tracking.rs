@@ -17,6 +17,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use dashmap::DashMap;
 
+use crate::base::alloc::size_class;
 use crate::keyspace::tracked::{Touched, Tracked};
 use crate::resp::reply::Reply;
 
@@ -42,6 +43,18 @@ pub struct Tracker {
     pub redirect: Option<(u64, usize)>,
     /// BCAST: what keys must begin with. One empty prefix stands for all keys.
     pub prefixes: BTreeSet<Vec<u8>>,
+}
+
+impl Tracker {
+    /// The client that hears of changes: this one, or that to which it redirects.
+    fn hears_for_it(&self) -> u64 {
+        self.redirect.map_or(self.client, |(to, _)| to)
+    }
+
+    fn invalidation(&self, keys: Option<Arc<[u8]>>) -> Invalidation {
+        let owner = self.redirect.map(|_| (self.client, self.worker));
+        Invalidation { to: self.hears_for_it(), owner, keys }
+    }
 }
 
 /// Keys that a client must not trust any more.
@@ -128,8 +141,15 @@ impl Table {
     #[cold]
     pub fn invalidate(&self, touched: &[Touched], by: u64) {
         for touched in touched {
-            self.invalidate_readers(&touched.key, if touched.by_server { 0 } else { by });
+            self.invalidate_readers(&touched.key, if touched.by_server { 0 } else { by }, None);
         }
+    }
+
+    /// As `invalidate`, for changes that nobody's command has made. What client `own` hears of it is left in `first`.
+    #[cold]
+    /// Returns the bytes of memory that forgetting the keys has freed.
+    pub fn invalidate_but(&self, touched: &[Touched], own: u64, first: &mut Vec<Invalidation>) -> usize {
+        touched.iter().map(|touched| self.invalidate_readers(&touched.key, 0, Some((own, first)))).sum()
     }
 
     /// Does any client track in BCAST mode?
@@ -137,18 +157,32 @@ impl Table {
         self.prefix_count.load(Relaxed) > 0
     }
 
-    fn invalidate_readers(&self, key: &[u8], by: u64) {
-        let Some((_, readers)) = self.keys.remove(key) else { return };
+    /// Tells those who have read a key, and forgets them. Returns the bytes that they took.
+    fn invalidate_readers(
+        &self,
+        key: &[u8],
+        by: u64,
+        mut own: Option<(u64, &mut Vec<Invalidation>)>,
+    ) -> usize {
+        let Some((known, readers)) = self.keys.remove(key) else { return 0 };
+        let bytes = size_class(known.capacity()) + size_class(readers.capacity() * size_of::<u64>());
         self.key_count.fetch_sub(1, Relaxed);
         self.item_count.fetch_sub(readers.len(), Relaxed);
         let keys = encode(std::iter::once(key), 1);
         for reader in readers {
             let Some(tracker) = self.clients.get(&reader).map(|tracker| tracker.clone()) else { continue };
             let is_own = tracker.options.is_noloop && reader == by;
-            if !is_own && !tracker.options.is_broadcast {
-                self.send(&tracker, Some(keys.clone()));
+            if is_own || tracker.options.is_broadcast {
+                continue;
+            }
+            match &mut own {
+                Some((client, first)) if tracker.hears_for_it() == *client => {
+                    first.push(tracker.invalidation(Some(keys.clone())));
+                }
+                Some(_) | None => self.send(&tracker, Some(keys.clone())),
             }
         }
+        bytes
     }
 
     /// The same for those who track in BCAST mode: one message per client and prefix, whatever the number of keys.
@@ -197,16 +231,15 @@ impl Table {
             return;
         }
         let victims: Vec<Vec<u8>> = self.keys.iter().take(excess).map(|entry| entry.key().clone()).collect();
-        victims.iter().for_each(|key| self.invalidate_readers(key, 0));
+        victims.iter().for_each(|key| {
+            self.invalidate_readers(key, 0, None);
+        });
     }
 
     fn send(&self, tracker: &Tracker, keys: Option<Arc<[u8]>>) {
         let Some(couriers) = self.couriers.get() else { return };
-        let (to, worker, owner) = match tracker.redirect {
-            Some((to, worker)) => (to, worker, Some((tracker.client, tracker.worker))),
-            None => (tracker.client, tracker.worker, None),
-        };
-        couriers.invalidate(worker, Invalidation { to, owner, keys });
+        let worker = tracker.redirect.map_or(tracker.worker, |(_, worker)| worker);
+        couriers.invalidate(worker, tracker.invalidation(keys));
     }
 
     /// For INFO: keys, clients noted with them, prefixes.

@@ -50,6 +50,11 @@ impl ClientMemory {
         (held > before).then_some(total)
     }
 
+    /// What all hold together, as far as it is accounted.
+    pub fn total_bytes(&self) -> u64 {
+        self.total_bytes.load(Relaxed)
+    }
+
     /// The client is gone.
     pub fn forget(&self, client: &Client) {
         self.total_bytes.fetch_sub(client.accounted_bytes.swap(0, Relaxed), Relaxed);

@@ -24,6 +24,7 @@ use crate::pubsub::{Registry, tracking};
 use crate::replication::info as replication_info;
 use crate::replication::state::BACKLOG_BYTES_MIN;
 use crate::resp::reply::Reply;
+use crate::server::client_memory::limit_bytes;
 use crate::server::shared::{Shared, tracking_keys_max};
 use crate::server::{info, listen, log as server_log};
 use crate::session::Session;
@@ -177,6 +178,12 @@ impl Host for ServerHost {
         })
     }
 
+    fn are_clients_heavy(&self) -> bool {
+        let limit = limit_bytes(&self.shared.engine.config.load());
+        self.shared.evict_clients(limit);
+        limit > 0 && self.shared.client_memory.total_bytes() > limit / 4
+    }
+
     fn reset_statistics(&self) {
         self.shared.reset_statistics();
         // Executors begin their histograms anew as they refresh their view.
@@ -188,7 +195,7 @@ impl Host for ServerHost {
     }
 
     fn memory(&self) -> MemoryFigures {
-        info::memory_figures(&self.shared)
+        info::memory_figures(&self.shared, info::Counted::now())
     }
 
     fn stand_still(&self, work: &mut dyn FnMut()) {

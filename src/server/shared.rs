@@ -227,6 +227,8 @@ impl Shared {
     /// Drops databases that are no longer current on a thread of their own.
     pub fn discard(&self, keyspace: Arc<Keyspace>) {
         self.engine.lazy_free.discard(keyspace, &self.engine.keyspace());
+        // Those that sleep hold on to them.
+        self.wake_workers();
     }
 
     /// A client that may be waiting for replicas is gone.
@@ -287,6 +289,7 @@ impl Shared {
     pub fn reset_statistics(&self) {
         self.engine.statistics.reset();
         self.engine.lazy_free.reset();
+        self.engine.pressure.reset();
         self.admission.reset_totals();
         if let Some(replication) = self.replication.get() {
             replication.primary.counters.reset();

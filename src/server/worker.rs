@@ -497,6 +497,10 @@ impl Service for Worker {
         }
     }
 
+    fn is_memory_scarce(&self, now_ms: u64) -> bool {
+        self.executor.view().config.maxmemory != 0 && self.shared.engine.pressure.is_scarce(now_ms)
+    }
+
     fn buffer_limits(&self, session: &Session) -> BufferLimits {
         let config = &self.executor.view().config;
         let limits = &config.client_output_buffer_limit;

@@ -16,6 +16,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::base::alloc::{Purpose, SetAside};
 use crate::snapshot::SnapshotError;
 
 /// A chunk is handed over when it has reached this size; one that ends in a large value is larger. Larger: more memory
@@ -37,12 +38,25 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Encoded bytes that never change again.
 #[derive(Clone, Debug)]
-pub struct Chunk(Arc<Vec<u8>>);
+pub struct Chunk(Arc<Body>);
+
+#[derive(Debug)]
+struct Body {
+    bytes: Vec<u8>,
+    _set_aside: SetAside,
+}
+
+impl Chunk {
+    fn new(bytes: Vec<u8>) -> Chunk {
+        let _set_aside = SetAside::new(Purpose::Snapshot, bytes.capacity());
+        Chunk(Arc::new(Body { bytes, _set_aside }))
+    }
+}
 
 impl Deref for Chunk {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        &self.0
+        &self.0.bytes
     }
 }
 
@@ -199,7 +213,7 @@ impl Feed {
         }
         state.bytes_pushed += bytes.len() as u64;
         state.bytes_held += bytes.len() as u64;
-        state.chunks.push_back(Chunk(Arc::new(bytes)));
+        state.chunks.push_back(Chunk::new(bytes));
         state.cut_off();
         state.trim();
         self.tell(state);

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crossbeam::utils::CachePadded;
 
+use crate::base::alloc::{Purpose, SetAside};
 use crate::base::ids::DbIndex;
 use crate::base::sync::{Mutex, lock};
 use crate::codec::rdb::Dialect;
@@ -35,6 +36,7 @@ const LANES: usize = if cfg!(loom) { 1 } else { 16 };
 pub struct Batch {
     pub db: DbIndex,
     pub bytes: Vec<u8>,
+    set_aside: SetAside,
 }
 
 type Lane = CachePadded<Mutex<Vec<Batch>>>;
@@ -93,13 +95,16 @@ impl Store {
         let db = self.dbs[at].1;
         let mut batches = lock(&*self.lanes[MY_LANE.get()]);
         let at = batches.iter().position(|batch| batch.db == db).unwrap_or_else(|| {
-            batches.push(Batch { db, bytes: Vec::new() });
+            batches.push(Batch { db, bytes: Vec::new(), set_aside: SetAside::new(Purpose::Snapshot, 0) });
             batches.len() - 1
         });
-        let bytes = &mut batches[at].bytes;
-        let before = bytes.len();
+        let Batch { bytes, set_aside, .. } = &mut batches[at];
+        let (before, held) = (bytes.len(), bytes.capacity());
         encode_entry(bytes, entry, self.dialect, self.usage);
         let grown = bytes.len() - before;
+        if bytes.capacity() > held {
+            set_aside.grow(bytes.capacity() - held);
+        }
         if self.bytes_held.fetch_add(grown, Relaxed) + grown > self.bytes_max {
             self.is_over_limit.store(true, Relaxed);
             self.is_closed.store(true, Relaxed);

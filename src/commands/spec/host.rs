@@ -144,6 +144,8 @@ pub trait Host: Send + Sync {
     fn discard(&self, keyspace: Arc<Keyspace>);
     /// CONFIG SET: validates all, applies all or none.
     fn set_config(&self, asker: Asker, pairs: &[(&[u8], &[u8])]) -> Result<(), Failure>;
+    /// Closes clients that hold more than `maxmemory-clients`. Do they hold so much that it may soon be less?
+    fn are_clients_heavy(&self) -> bool;
     /// CONFIG RESETSTAT: what INFO counts begins at 0 again.
     fn reset_statistics(&self);
     /// The text of INFO for the sections that were asked for by name; the default ones if `sections` is empty.

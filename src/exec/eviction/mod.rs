@@ -6,21 +6,26 @@
 //!                                              -> nothing to give up: commands that need memory get OOM
 //! ```
 //!
-//! Called by each executor before a client's command, without a lock held, and by cron, for what was left over.
+//! Called by each executor before a client's command, without a lock held, and by cron, for what was left over. What telling
+//! replicas, subscribers and clients that cache takes is not made room for at once: it would be told as well, without end.
 //! Always: an evicted key goes into the stream as one DEL (UNLINK with lazyfree-lazy-eviction), under its shard's lock;
 //! a replica gives up nothing of its primary's, unless replica-ignore-maxmemory is no.
 
+pub mod pressure;
+
 use std::time::{Duration, Instant};
 
-use crate::base::alloc::used_memory;
+use crate::base::alloc::{Purpose, set_aside, used_memory};
+use crate::base::clock;
 use crate::base::hash::hash_key;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::commands::spec::{Args, Effect};
-use crate::config::{Config, EvictionPolicy};
+use crate::config::{Config, EvictionPolicy, MemoryOrShare};
 use crate::exec::announce::announce;
 use crate::exec::engine::View;
 use crate::exec::executor::Executor;
 use crate::exec::stats::Count;
+use crate::keyspace::entry::Entry;
 use crate::keyspace::eviction::pool::any_key;
 use crate::keyspace::eviction::{Lfu, Pool, Ranking};
 use crate::keyspace::lazy_free::Why;
@@ -29,6 +34,15 @@ use crate::keyspace::space::{Expiry, Space, Surroundings, access_clock};
 
 /// Keys evicted between two looks at the time.
 const KEYS_PER_SLICE: usize = 16;
+
+/// A thread that has no key to give up waits for the background thread in naps of this length at most, and no longer than
+/// `BACKGROUND_WAIT_MAX` in all, whatever the tenacity: the world cannot be stopped meanwhile.
+const NAP: Duration = Duration::from_micros(500);
+const BACKGROUND_WAIT_MAX: Duration = Duration::from_millis(10);
+
+/// With `maxmemory-clients` the largest clients are closed by their own threads before keys go. Longer: more may be written beyond
+/// the limit meanwhile. Shorter: keys are lost for the sake of a client that is gone a moment later.
+const CLIENTS_GRACE_NS: u64 = 100_000_000;
 
 /// What came of making room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,16 +85,19 @@ fn time_limit(tenacity: u32) -> Duration {
     }
 }
 
-/// Bytes that do not count, for only lagging replicas make us hold them.
-pub fn not_counted(view: &View) -> u64 {
-    let held = view.backlog.as_ref().map_or(0, |backlog| backlog.resident_bytes());
-    held.saturating_sub(view.config.repl_backlog_size)
+/// Bytes that do not count, for only replicas that lag, or the disk, make us hold them: the stream beyond the backlog's size,
+/// and snapshots on their way. Evicting keys for them would put more into the stream.
+pub fn not_counted(config: &Config) -> u64 {
+    set_aside(Purpose::Stream).saturating_sub(config.repl_backlog_size) + set_aside(Purpose::Snapshot)
 }
 
-/// Is memory beyond the limit?
-fn is_over(view: &View) -> bool {
+/// Bytes beyond the limit.
+fn excess(view: &View) -> u64 {
     let (used, limit) = (used_memory(), view.config.maxmemory);
-    limit != 0 && used > limit && used.saturating_sub(not_counted(view)) > limit
+    if limit == 0 || used <= limit {
+        return 0;
+    }
+    used.saturating_sub(not_counted(&view.config)).saturating_sub(limit)
 }
 
 impl Executor {
@@ -92,30 +109,77 @@ impl Executor {
             || view.is_stopping
             || view.is_loading
             || view.is_paused(self.now);
-        if is_exempt || !is_over(view) {
+        if is_exempt {
             return Room::Enough;
         }
-        let policy = view.config.maxmemory_policy;
+        let room = match excess(view) {
+            0 => Room::Enough,
+            excess => {
+                self.engine.pressure.note_found(clock::monotonic_ns());
+                self.give_up(excess)
+            }
+        };
+        self.engine.pressure.note(room, clock::monotonic_ns);
+        room
+    }
+
+    /// Evicts keys that take `wanted` bytes together, or as many as are needed to come below the limit, in the time that the
+    /// tenacity grants.
+    fn give_up(&mut self, wanted: u64) -> Room {
+        let policy = self.view.config.maxmemory_policy;
         if policy == EvictionPolicy::NoEviction {
             return Room::Full;
+        }
+        // What FLUSHALL has taken away is about to be free, and clients that hold too much go before any key.
+        if self.engine.lazy_free.is_emptying() || self.waits_for_clients() {
+            return Room::Later;
         }
         if self.eviction.policy.replace(policy) != Some(policy) {
             self.eviction.pool.clear();
         }
-        let (started, limit) = (Instant::now(), time_limit(view.config.maxmemory_eviction_tenacity));
-        let mut evicted = 0usize;
-        while is_over(&self.view) {
-            let Some((db, key)) = self.choose(policy) else {
-                // What the background thread has not freed yet may be enough.
-                return if self.engine.lazy_free.pending() > 0 { Room::Later } else { Room::Full };
-            };
-            self.evict(db, &key);
+        let (started, limit) = (Instant::now(), time_limit(self.view.config.maxmemory_eviction_tenacity));
+        let (mut evicted, mut freed) = (0usize, 0u64);
+        let room = loop {
+            let Some((db, key)) = self.choose(policy) else { break self.await_background(started, limit) };
+            freed += self.evict(db, &key);
             evicted += 1;
+            if freed >= wanted || excess(&self.view) == 0 {
+                break Room::Enough;
+            }
             if evicted.is_multiple_of(KEYS_PER_SLICE) && started.elapsed() > limit {
-                return Room::Later;
+                break Room::Later;
+            }
+        };
+        self.note_latency("eviction-cycle", started.elapsed());
+        room
+    }
+
+    /// Do clients hold a good part of what `maxmemory-clients` grants them? Who exceeds it is closed, which takes a moment.
+    fn waits_for_clients(&self) -> bool {
+        self.view.config.maxmemory_clients != MemoryOrShare::Bytes(0)
+            && self.engine.host().are_clients_heavy()
+            && self.engine.pressure.exceeded_for_ns(clock::monotonic_ns()) < CLIENTS_GRACE_NS
+    }
+
+    /// No key is left to be given up: what the background thread has not freed yet may be enough.
+    fn await_background(&self, started: Instant, limit: Duration) -> Room {
+        let limit = limit.min(BACKGROUND_WAIT_MAX);
+        while self.engine.lazy_free.pending() > 0 && started.elapsed() < limit {
+            std::thread::sleep(NAP.min(limit));
+            if excess(&self.view) == 0 {
+                return Room::Enough;
             }
         }
-        Room::Enough
+        Room::Full
+    }
+
+    /// The latency monitor may want to know.
+    fn note_latency(&self, event: &'static str, took: Duration) {
+        let threshold = self.view.config.latency_monitor_threshold;
+        let ms = took.as_millis() as u64;
+        if threshold > 0 && ms >= threshold {
+            self.engine.latency.add(event, self.now.0.div_euclid(1000), ms);
+        }
     }
 
     /// A key that the policy would give up next.
@@ -157,17 +221,25 @@ impl Executor {
         None
     }
 
-    /// Deletes a key to make room, and tells replicas, watchers and subscribers.
-    fn evict(&mut self, db: DbIndex, key: &[u8]) {
+    /// Deletes a key to make room, and tells replicas, watchers and subscribers. Returns the bytes that are free by that; 0 if
+    /// the background thread is to free them.
+    fn evict(&mut self, db: DbIndex, key: &[u8]) -> u64 {
+        let started = Instant::now();
+        let is_lazy = self.view.config.lazyfree_lazy_eviction;
         let around =
             Surroundings { expiry: Expiry::Ignore, ..Self::surroundings(&self.view, &self.engine, self.now) };
         let mut space = Space::one(&self.view.keyspace, db, key, hash_key(key), around);
+        let bytes = |entry: &Entry| if is_lazy && entry.is_costly() { 0 } else { entry.heap_bytes() };
+        let freed = space.peek(key).map_or(0, bytes);
         if !space.delete_for(key, Why::Evicted) {
-            return;
+            return 0;
         }
+        self.note_latency("eviction-del", started.elapsed());
         space.notify(Classes::EVICTED, "evicted", key);
-        let verb: &[u8] = if self.view.config.lazyfree_lazy_eviction { b"UNLINK" } else { b"DEL" };
+        let verb: &[u8] = if is_lazy { b"UNLINK" } else { b"DEL" };
         self.stream.commit(db, &Args::borrowed(&[], None), Effect::rewritten(&[verb, key]), &[]);
+        // The client whose command needs the room hears of it before its reply.
+        let forgotten = self.means.publisher.tell_first(std::mem::take(&mut space.changes.touched));
         announce(&mut self.means.publisher, &mut space);
         let tally = space.changes.tally;
         let ready = std::mem::take(&mut space.changes.ready);
@@ -175,12 +247,17 @@ impl Executor {
         self.counters.add(Count::Evicted, 1);
         self.tally(tally);
         self.serve(ready);
+        (freed + forgotten) as u64
     }
 
-    /// A round of cron: what commands have left over.
+    /// A round of cron: what commands have left over. Tables that have lost their keys go first.
     pub(super) fn evict_by_clock(&mut self) {
         if self.view.config.maxmemory == 0 {
+            self.engine.pressure.note(Room::Enough, clock::monotonic_ns);
             return;
+        }
+        if excess(&self.view) > 0 {
+            self.view.keyspace.iter().for_each(|(_, db)| db.tighten());
         }
         self.begin_batch();
         // A refusal has nobody to be told to here.

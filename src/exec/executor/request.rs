@@ -29,7 +29,7 @@ impl Executor {
         if session.reply_mode == ReplyMode::SkipNext {
             session.reply_mode = ReplyMode::Skipping;
         }
-        let command = match self.admit(session, &args, resolved.command) {
+        let command = match self.admit(session, &args, resolved.command, reply) {
             Ok(command) => command,
             Err(failure) => {
                 let failure = transaction::abort_on_refusal(&self.engine, session, resolved.command, failure);
@@ -113,6 +113,7 @@ impl Executor {
         session: &Session,
         args: &Args<'_>,
         command: Option<&'static Command>,
+        reply: &mut Reply,
     ) -> Result<&'static Command, Failure> {
         let Some(mut command) = command else { return Err(gates::unknown_command(args)) };
         if !command.subcommands.is_empty() {
@@ -129,6 +130,7 @@ impl Executor {
         }
         if !self.view.is_open() {
             let is_full = self.view.config.maxmemory != 0 && self.make_room() == Room::Full;
+            self.means.publisher.write_first(session.subscriptions.is_some(), reply);
             gates::role(&self.engine, &self.view, session, command, is_full)?;
         }
         Ok(command)

@@ -186,6 +186,12 @@ impl<'a> Changes<'a> {
         self.tally.expired += 1;
         self.notify(Classes::EXPIRED, "expired", db, key);
         self.after(db, key, false);
+        self.by_server();
+    }
+
+    /// The last change was nobody's command.
+    #[cold]
+    pub(super) fn by_server(&mut self) {
         if let Some(touched) = self.touched.last_mut() {
             touched.by_server = true;
         }

@@ -121,7 +121,13 @@ impl Occupied<'_, '_> {
     /// Deletes the entry. What takes a while to free is freed after the lock is let go.
     pub fn discard(mut self, why: Why) {
         let entry = self.take();
+        if why == Why::Evicted {
+            self.guard.tighten();
+        }
         self.changes.after(self.db, self.key, false);
+        if why == Why::Evicted {
+            self.changes.by_server();
+        }
         self.changes.garbage.put(entry, why);
     }
 

@@ -7,14 +7,32 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use tikv_jemalloc_ctl::version;
 
-use crate::base::alloc::used_memory;
+use crate::base::alloc::{Purpose, set_aside, used_memory};
 use crate::commands::spec::host::MemoryFigures;
 use crate::config::find_row;
 use crate::server::info::{Lines, Moment, human};
 use crate::server::shared::Shared;
 
+/// Counts of the allocator, taken together: what is made of them afterwards does not count.
+#[derive(Clone, Copy)]
+pub struct Counted {
+    used: u64,
+    stream: u64,
+    snapshot: u64,
+}
+
+impl Counted {
+    pub fn now() -> Counted {
+        Counted {
+            used: used_memory(),
+            stream: set_aside(Purpose::Stream),
+            snapshot: set_aside(Purpose::Snapshot),
+        }
+    }
+}
+
 pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
-    let figures = figures(moment.shared);
+    let figures = figures(moment.shared, moment.counted);
     let MemoryFigures { used, peak, startup, resident, backlog, replicas, clients, .. } = figures;
     let (system, dataset) = (system_bytes(), figures.dataset());
     bytes(lines, "used_memory", used);
@@ -36,8 +54,13 @@ pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
     excess(lines, "allocator_rss_ratio", "allocator_rss_bytes", resident, resident);
     excess(lines, "rss_overhead_ratio", "rss_overhead_bytes", resident, resident);
     excess(lines, "mem_fragmentation_ratio", "mem_fragmentation_bytes", resident, used);
-    lines.field("mem_not_counted_for_evict", backlog.saturating_sub(moment.config.repl_backlog_size));
-    lines.fields(&["mem_replication_backlog", "mem_total_replication_buffers"], backlog);
+    let Counted { stream, snapshot, .. } = moment.counted;
+    lines.field(
+        "mem_not_counted_for_evict",
+        stream.saturating_sub(moment.config.repl_backlog_size) + snapshot,
+    );
+    lines.field("mem_replication_backlog", backlog);
+    lines.field("mem_total_replication_buffers", stream);
     lines.field("mem_clients_slaves", replicas);
     lines.field("mem_clients_normal", clients);
     lines.fields(&["mem_cluster_links", "mem_aof_buffer"], 0);
@@ -60,14 +83,19 @@ fn write_scripts(lines: &mut Lines) {
 }
 
 /// What memory went to at this moment.
-pub fn figures(shared: &Shared) -> MemoryFigures {
-    let used = used_memory();
+pub fn figures(shared: &Shared, counted: Counted) -> MemoryFigures {
+    let Counted { used, stream, .. } = counted;
+    // Replicas have no buffers of their own: what the backlog holds beyond its size is kept for those that lag.
+    let has_replicas = !shared.replication().primary.followers.list().is_empty();
+    let size = shared.engine.config.load().repl_backlog_size;
+    let for_replicas = if has_replicas { stream.saturating_sub(size) } else { 0 };
     let mut figures = MemoryFigures {
         used,
         peak: shared.meters.peak_memory().max(used),
         startup: shared.meters.startup_memory,
         resident: resident_bytes(),
-        backlog: shared.engine.backlog().map_or(0, |backlog| backlog.resident_bytes()),
+        backlog: stream - for_replicas,
+        replicas: for_replicas,
         tables: shared.engine.keyspace().iter().map(|(_, db)| db.table_bytes() as u64).sum(),
         ..MemoryFigures::default()
     };

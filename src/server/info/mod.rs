@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::exec::stats::Totals;
 use crate::server::shared::Shared;
 
+pub use memory::Counted;
 pub use memory::figures as memory_figures;
 
 /// What all sections are written from.
@@ -32,6 +33,8 @@ struct Moment<'a> {
     shared: &'a Shared,
     config: Arc<Config>,
     totals: Totals,
+    /// Asked for first: what the text takes does not count.
+    counted: Counted,
     now: UnixMs,
 }
 
@@ -93,6 +96,7 @@ impl Lines {
 pub fn text(shared: &Shared, asked: &[&[u8]], now: UnixMs) -> String {
     let moment = Moment {
         shared,
+        counted: Counted::now(),
         config: shared.engine.config.load().clone(),
         totals: shared.engine.statistics.totals(),
         now,

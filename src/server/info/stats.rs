@@ -4,6 +4,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::base::clock;
 use crate::exec::stats::Count;
 use crate::pubsub::Kind;
 use crate::server::info::{Lines, Moment};
@@ -34,7 +35,9 @@ pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
     lines.fields(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"], 0);
     lines.field("evicted_keys", totals.get(Count::Evicted));
     lines.field("evicted_clients", totals.get(Count::EvictedClients));
-    lines.fields(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"], 0);
+    let (exceeded, exceeded_now) = shared.engine.pressure.exceeded_ms(clock::monotonic_ns());
+    lines.field("total_eviction_exceeded_time", exceeded);
+    lines.field("current_eviction_exceeded_time", exceeded_now);
     lines.field("keyspace_hits", totals.get(Count::Hits));
     lines.field("keyspace_misses", totals.get(Count::Misses));
     let pubsub = &shared.engine.pubsub;
