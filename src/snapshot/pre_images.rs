@@ -11,13 +11,13 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crossbeam::utils::CachePadded;
 
 use crate::base::alloc::{Purpose, SetAside};
 use crate::base::ids::DbIndex;
-use crate::base::sync::{Mutex, lock};
+use crate::base::sync::{AtomicUsize, Mutex, lock};
 use crate::codec::rdb::Dialect;
 use crate::keyspace::db::{DbId, Keyspace};
 use crate::keyspace::entry::Entry;
@@ -62,10 +62,10 @@ pub struct Store {
 }
 
 /// Source of lane numbers: each thread adds once (Relaxed); publishes nothing.
-static NEXT_LANE: AtomicUsize = AtomicUsize::new(0);
+static NEXT_LANE: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    static MY_LANE: Cell<usize> = Cell::new(NEXT_LANE.fetch_add(1, Relaxed) % LANES);
+    static MY_LANE: Cell<usize> = Cell::new(NEXT_LANE.fetch_add(1, Relaxed) as usize % LANES);
 }
 
 impl Store {
