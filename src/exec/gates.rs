@@ -3,6 +3,7 @@
 //! Called by the executor for every request of a client; never for what comes from our primary.
 //! Always: a refused request has changed nothing, and breaks the transaction that it would have been queued in.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::commands::spec::table::{Command, table};
@@ -26,12 +27,16 @@ pub(super) fn unknown_command(args: &Args<'_>) -> Failure {
             break;
         }
         let room = QUOTED_BYTES_MAX - quoted.len();
-        let shown = &word[..word.len().min(room)];
-        quoted.push_str(&format!("'{}' ", String::from_utf8_lossy(shown)));
+        quoted.push_str(&format!("'{}' ", shown(word, room)));
     }
-    let name = args.get(0);
-    let name = String::from_utf8_lossy(&name[..name.len().min(QUOTED_BYTES_MAX)]);
+    let name = shown(args.get(0), QUOTED_BYTES_MAX);
     Failure::new(format!("ERR unknown command '{name}', with args beginning with: {quoted}"))
+}
+
+/// A word of a request as an error shows it: up to a zero byte, and so many bytes at most.
+fn shown(word: &[u8], bytes_max: usize) -> Cow<'_, str> {
+    let end = word.iter().position(|byte| *byte == 0).unwrap_or(word.len());
+    String::from_utf8_lossy(&word[..end.min(bytes_max)])
 }
 
 /// The subcommand that a container's first argument names.
@@ -43,7 +48,7 @@ pub(super) fn subcommand(container: &'static Command, args: &Args<'_>) -> Result
         return if runs { Ok(container) } else { Err(Failure::wrong_arity(container.full_name)) };
     };
     table().subcommand(container, word).ok_or_else(|| {
-        let word = String::from_utf8_lossy(&word[..word.len().min(QUOTED_BYTES_MAX)]).into_owned();
+        let word = shown(word, QUOTED_BYTES_MAX);
         let name = container.full_name.to_ascii_uppercase();
         Failure::new(format!("ERR unknown subcommand '{word}'. Try {name} HELP."))
     })

@@ -40,13 +40,16 @@ pub(super) fn abort_on_refusal(
     failure: Failure,
 ) -> Failure {
     let is_exec = command.is_some_and(|command| matches!(command.row.run, Run::Exec));
-    if !is_exec || session.transaction.take().is_none() {
+    if !is_exec {
         return failure;
     }
+    // The text is the same without a transaction.
+    session.transaction = None;
     session.client.queued.store(-1, Relaxed);
     session.client.queued_bytes.store(0, Relaxed);
     unwatch(&engine.watches, session);
-    Failure::new(format!("EXECABORT Transaction discarded because of: {}", failure.0))
+    let reason = failure.0.strip_prefix("ERR ").unwrap_or(&failure.0);
+    Failure::new(format!("EXECABORT Transaction discarded because of: {reason}"))
 }
 
 fn command_of(queued: &Queued) -> &'static Command {

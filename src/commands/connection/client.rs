@@ -374,7 +374,11 @@ fn parse_kill<'a>(args: &Args<'a>) -> Result<KillFilter<'a>, Failure> {
 fn unblock(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     let how = match args.opt(3) {
         None => Unblocking::TimeOut,
-        Some(_) if args.len() > 4 => return Err(Failure::SYNTAX),
+        Some(_) if args.len() > 4 => {
+            return Err(Failure::text(
+                "ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.",
+            ));
+        }
         Some(word) if word.eq_ignore_ascii_case(b"timeout") => Unblocking::TimeOut,
         Some(word) if word.eq_ignore_ascii_case(b"error") => Unblocking::Error,
         Some(_) => return Err(Failure::text("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),

@@ -98,11 +98,8 @@ fn echo(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
 }
 
 fn select(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
-    let number = args.int(1)?;
-    if i32::try_from(number).is_err() {
-        return Err(Failure::NOT_AN_INTEGER);
-    }
-    if !(0..control.host.keyspace().databases() as i64).contains(&number) {
+    let number = args.int32(1)?;
+    if !(0..control.host.keyspace().databases() as i32).contains(&number) {
         return Err(Failure::DB_OUT_OF_RANGE);
     }
     set_db(control.session, DbIndex(number as u16));

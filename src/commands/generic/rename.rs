@@ -106,8 +106,8 @@ fn relocate(
 
 /// The database that an argument names.
 fn database(ctx: &Ctx<'_, '_>, index: usize) -> Result<DbIndex, Failure> {
-    let number = ctx.args.int(index)?;
-    if !(0..ctx.space.databases() as i64).contains(&number) {
+    let number = ctx.args.int32(index)?;
+    if !(0..ctx.space.databases() as i32).contains(&number) {
         return Err(Failure::DB_OUT_OF_RANGE);
     }
     Ok(DbIndex(number as u16))

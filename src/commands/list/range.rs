@@ -101,9 +101,8 @@ fn ltrim(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     list.remove_range(first + count, len - first - count, limits);
     list.remove_range(0, first, limits);
     edit.changed((len - count) as u64);
-    if len > count {
-        edit.notify(Classes::LIST, "ltrim");
-    }
+    // Even if nothing was trimmed.
+    edit.notify(Classes::LIST, "ltrim");
     drop(edit);
     ctx.reply.ok();
     Ok(Effect::verbatim_if(len > count))

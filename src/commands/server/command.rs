@@ -118,7 +118,7 @@ fn info(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     for name in args.from(2) {
         match table().find(name) {
             Some(command) => write_info(control.reply, command),
-            None => control.reply.null_array(),
+            None => control.reply.null(),
         }
     }
     Ok(())
@@ -269,6 +269,6 @@ mod tests {
         h.reads("command list filterby module x", "*0");
         h.reads("command list filterby aclcat nonsense", "*0");
         h.reads("command list x", "-ERR syntax error");
-        h.reads("command info nonsense", "*1 *-1");
+        h.reads("command info nonsense", "*1 $-1");
     }
 }

@@ -83,7 +83,7 @@ fn get(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
 
 fn set(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     if !args.len().is_multiple_of(2) {
-        return Err(Failure::wrong_arity(control.full_name));
+        return Err(Failure::SYNTAX);
     }
     let pairs: Vec<(&[u8], &[u8])> =
         (2..args.len()).step_by(2).map(|at| (args.get(at), args.get(at + 1))).collect();

@@ -87,6 +87,11 @@ impl<'a> Args<'a> {
         parse_i64(self.get(index)).ok_or(Failure::NOT_AN_INTEGER)
     }
 
+    /// An integer that has to fit in 32 bits: the number of a database.
+    pub fn int32(&self, index: usize) -> Result<i32, Failure> {
+        i32::try_from(self.int(index)?).map_err(|_| Failure::BEYOND_32_BITS)
+    }
+
     pub fn to_vec(&self) -> Vec<Vec<u8>> {
         self.iter().map(<[u8]>::to_vec).collect()
     }

@@ -26,6 +26,8 @@ impl Failure {
     pub const NO_SUCH_KEY: Failure = Failure::text("ERR no such key");
     pub const DB_OUT_OF_RANGE: Failure = Failure::text("ERR DB index is out of range");
     pub const OUT_OF_RANGE: Failure = Failure::text("ERR value is out of range");
+    pub const BEYOND_32_BITS: Failure =
+        Failure::text("ERR value is out of range, value must between -2147483648 and 2147483647");
     pub const OVERFLOW: Failure = Failure::text("ERR increment or decrement would overflow");
     pub const SAME_OBJECT: Failure = Failure::text("ERR source and destination objects are the same");
     pub const OFFSET_OUT_OF_RANGE: Failure = Failure::text("ERR offset is out of range");

@@ -110,6 +110,10 @@ fn options(ctx: &Ctx<'_, '_>, may_make_stream: bool) -> Result<Options, Failure>
             return Err(bad_subcommand(&args));
         }
     }
+    // Options may be said twice as long as there are no more words than all of them once.
+    if args.len() > if may_make_stream { 8 } else { 7 } {
+        return Err(bad_subcommand(&args));
+    }
     Ok(options)
 }
 
