@@ -25,6 +25,7 @@ use crate::commands::spec::table::table;
 use crate::config::{Config, Live, Origin};
 use crate::exec::engine::Engine;
 use crate::exec::executor::{Executor, Resolved};
+use crate::keyspace::eviction::Usage;
 use crate::resp::reply::Reply;
 use crate::session::Session;
 use crate::session::client::Client;
@@ -111,7 +112,13 @@ fn snapshot(engine: &Arc<Engine>, backlog: &Arc<Backlog>) -> (Vec<u8>, u64) {
             *begins.lock().expect("no panic") = Some((offset, subscription));
         }),
     });
-    let options = WalkOptions { compress: false, checksum: false, key_save_delay: 0, used_memory: 0 };
+    let options = WalkOptions {
+        compress: false,
+        checksum: false,
+        key_save_delay: 0,
+        used_memory: 0,
+        usage: Usage::Unnoted,
+    };
     let walk = |walk: crate::snapshot::snapshots::Walk| {
         walk();
         Ok(())

@@ -62,7 +62,7 @@ fn setbit(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
             if changed {
                 slot.change_bytes(change);
             } else {
-                slot.touch();
+                slot.change_nothing();
             }
             (was_on, changed)
         }
@@ -117,6 +117,10 @@ mod tests {
         assert_eq!(h.run("setbit k 6 0").tally, Tally::default());
         h.check("setbit k 8 0", ":0", "setbit k 8 0");
         assert_eq!(h.run("setbit k 8 1").tally.dirty, 1);
+        h.run("set text abc");
+        h.check("setbit text 0 0", ":0", "");
+        h.reads("object encoding text", "$3 raw");
+        h.reads("get text", "$3 abc");
     }
 
     #[test]

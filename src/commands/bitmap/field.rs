@@ -152,7 +152,7 @@ fn write(ctx: &mut Ctx<'_, '_>, steps: &[Step], size: usize) -> Result<Effect, F
                 let bytes = value.bytes(&mut digits);
                 reply.array(steps.len());
                 steps.iter().for_each(|step| answer(step, step.field.get(bytes, step.offset), reply));
-                slot.touch();
+                slot.change_nothing();
                 return Ok(Effect::None);
             }
             slot.change_bytes(|bytes| apply(steps, bytes, size, reply));

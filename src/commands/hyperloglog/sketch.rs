@@ -89,7 +89,7 @@ fn pfadd(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
                 }
             };
             if !changed {
-                slot.touch();
+                slot.change_nothing();
             }
             changed
         }

@@ -89,6 +89,13 @@ impl Occupied<'_, '_> {
         self.changes.timed(self.db, self.key, deadline);
     }
 
+    /// As a change of bytes that left all of them as they were: notes an access, and a string has a buffer of its own from
+    /// then on, as in Redis. No snapshot and no watcher has to hear of it.
+    pub fn change_nothing(&mut self) {
+        self.touch();
+        let _ = self.guard.get_mut(self.found).bytes_mut();
+    }
+
     /// Notes an access (TOUCH).
     pub fn touch(&mut self) {
         let entry = self.guard.get_mut(self.found);
