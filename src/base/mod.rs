@@ -19,5 +19,6 @@ pub mod long_double;
 pub mod number;
 pub mod prefetch;
 pub mod random;
+pub mod same;
 pub mod sync;
 pub mod version;

@@ -103,6 +103,8 @@ config_fields! {
     pub maxmemory_samples: u32,
     /// How much time eviction may take: 0 (none) to 100 (all).
     pub maxmemory_eviction_tenacity: u32,
+    /// The heap lies in small pages.
+    pub disable_thp: bool,
     /// A replica leaves eviction to its primary.
     pub replica_ignore_maxmemory: bool,
     /// Who frees large values: the background thread, or the thread that has removed them? Evicted keys (which are then

@@ -73,15 +73,35 @@ impl Stream {
         if matches!(effect, Effect::None) && expired.is_empty() {
             return false;
         }
-        let Some(writer) = &mut self.writer else { return false };
-        if let (Effect::Verbatim, Some(bytes), true) = (&effect, args.verbatim(), expired.is_empty()) {
-            self.last_offset = writer.append(Some(db), &[bytes]).end.0;
-            return true;
+        if matches!(effect, Effect::Verbatim) && expired.is_empty() {
+            return self.commit_verbatim(db, args);
+        }
+        if self.writer.is_none() {
+            return false;
         }
         let mut unit = Unit::new(std::mem::take(&mut self.scratch));
         unit.add(db, args, effect, expired);
         self.commit_unit(unit);
         true
+    }
+
+    /// Writes the request's own words. False if nobody keeps the stream.
+    #[inline]
+    pub fn commit_verbatim(&mut self, db: DbIndex, args: &Args<'_>) -> bool {
+        let Some(writer) = &mut self.writer else { return false };
+        match args.verbatim() {
+            Some(bytes) => self.last_offset = writer.append(Some(db), &[bytes]).end.0,
+            None => self.commit_words(db, args),
+        }
+        true
+    }
+
+    /// The request's words, where they did not come as a RESP array.
+    #[cold]
+    fn commit_words(&mut self, db: DbIndex, args: &Args<'_>) {
+        let mut unit = Unit::new(std::mem::take(&mut self.scratch));
+        unit.add(db, args, Effect::Verbatim, &[]);
+        self.commit_unit(unit);
     }
 
     /// Writes what a whole transaction has gathered.

@@ -57,18 +57,22 @@ impl Executor {
             ctx.full_name = command.full_name;
             let mark = ctx.reply.len();
             ctx.space.enter(args.get(plain.key), hash);
-            let effect = match (plain.handler)(&mut ctx) {
-                Ok(effect) => effect,
-                Err(failure) => {
-                    fail(&self.counters, command, &failure, mark, ctx.reply);
-                    Effect::None
+            let result = (plain.handler)(&mut ctx);
+            let has_expired = !ctx.space.changes.expired.is_empty();
+            // Still under the shard's lock: the order of the stream is the order of the changes. The usual outcomes are told
+            // by their tag alone: to move the others costs a stall.
+            let written = match result {
+                Ok(Effect::None) if !has_expired => false,
+                Ok(Effect::Verbatim) if !has_expired => self.stream.commit_verbatim(session.db, &args),
+                other => {
+                    let effect = other.unwrap_or_else(|failure| {
+                        fail(&self.counters, command, &failure, mark, ctx.reply);
+                        Effect::None
+                    });
+                    self.stream.commit(session.db, &args, effect, &ctx.space.changes.expired)
                 }
             };
-            // Still under the shard's lock: the order of the stream is the order of the changes.
-            let has_expired = !ctx.space.changes.expired.is_empty();
-            if (!matches!(effect, Effect::None) || has_expired)
-                && self.stream.commit(session.db, &args, effect, &ctx.space.changes.expired)
-            {
+            if written {
                 session.last_write_offset = self.stream.last_offset;
             }
             let has_followers = ctx.space.changes.has_followers();

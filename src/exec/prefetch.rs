@@ -1,9 +1,8 @@
 //! Prefetch: while a pipeline's first commands run, the memory of the later ones is already on its way.
 //!
 //! ```text
-//!  pass 1   name -> row, key -> hash, ask for the shard's lock and table header
-//!  pass 2   lock, ask for the control bytes and the home bucket, unlock
-//!  pass 3   lock, find the first entry with a matching tag, ask for its block, unlock
+//!  look up  name -> row, key -> hash, ask for the shard's lock and table header
+//!  fetch    ask for the tables' lines and the entries' blocks (`keyspace::ahead`)
 //!  run      every cache miss has been waited for by the window as a whole instead of one by one
 //! ```
 //!
@@ -13,12 +12,14 @@
 
 use crate::base::hash::hash_key;
 use crate::base::ids::DbIndex;
+use crate::base::same::same;
 use crate::commands::spec::Args;
 use crate::commands::spec::table::{Command, table};
 use crate::exec::executor::{Executor, Resolved};
+use crate::keyspace::ahead::{AHEAD_MAX, fetch_ahead};
 
-/// Commands that are looked up ahead. More would push the first ones out of the cache again.
-pub const WINDOW: usize = 32;
+/// Commands that are looked up ahead.
+pub const WINDOW: usize = AHEAD_MAX;
 
 impl Executor {
     /// Finds row and hash of each request and, where there is more than one, warms the cache for them. `resolved` is
@@ -37,7 +38,7 @@ impl Executor {
             let name = args.get(0);
             let command = match last {
                 // The same bytes as before: a pipeline seldom changes its mind.
-                Some((known, command)) if known == name => command,
+                Some((known, command)) if same(known, name) => command,
                 Some(_) | None => table().lookup(name),
             };
             last = Some((name, command));
@@ -51,8 +52,6 @@ impl Executor {
         if resolved.len() == 1 {
             return;
         }
-        let hashes = || resolved.iter().filter_map(|one| one.hash);
-        hashes().for_each(|hash| db.lock(db.shard_of(hash)).prefetch_table(hash));
-        hashes().for_each(|hash| db.lock(db.shard_of(hash)).prefetch_entry(hash));
+        fetch_ahead(db, resolved.iter().filter_map(|one| one.hash));
     }
 }

@@ -76,6 +76,12 @@ impl Db {
         ShardGuard::lock(&self.map.shards()[shard], &self.sides[shard])
     }
 
+    /// The shard's lock, unless somebody holds it.
+    #[inline]
+    pub(super) fn try_lock(&self, shard: usize) -> Option<ShardGuard<'_>> {
+        ShardGuard::try_lock(&self.map.shards()[shard], &self.sides[shard])
+    }
+
     /// Gives back what the tables do not need: memory is scarce. Takes one lock after the other.
     pub fn tighten(&self) {
         (0..self.shard_count()).for_each(|shard| self.lock(shard).tighten());

@@ -8,6 +8,7 @@
 //! Called by the command handlers through `Space`; by the snapshot walker, active expiry and SCAN shard by shard.
 //! Only this folder imports dashmap's shards, and only `entry` and `shard` hold unsafe code.
 
+pub mod ahead;
 pub mod db;
 pub mod digest;
 pub mod entry;

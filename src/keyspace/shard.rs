@@ -21,6 +21,7 @@ use crate::base::alloc::size_class;
 use crate::base::hash::hash_key;
 use crate::base::ids::UnixMs;
 use crate::base::prefetch::prefetch;
+use crate::base::same::same;
 use crate::keyspace::entry::Entry;
 
 pub(super) type Table = RawTable<(Entry, SharedValue<()>)>;
@@ -116,9 +117,22 @@ impl<'a> ShardGuard<'a> {
         }
     }
 
+    /// The lock, unless somebody holds it.
+    #[inline]
+    pub(super) fn try_lock(shard: &'a RwLock<Table>, side: &'a Side) -> Option<ShardGuard<'a>> {
+        #[cfg(loom)]
+        let _turn = side.turn.try_lock().ok()?;
+        Some(ShardGuard {
+            table: shard.try_write()?,
+            side,
+            #[cfg(loom)]
+            _turn,
+        })
+    }
+
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<BucketIndex> {
-        let bucket = self.table.find(hash, |(entry, _)| entry.key() == key)?;
+        let bucket = self.table.find(hash, |(entry, _)| same(entry.key(), key))?;
         // SAFETY: the bucket was just found in this table.
         Some(BucketIndex(unsafe { self.table.bucket_index(&bucket) }))
     }
@@ -314,7 +328,7 @@ impl<'a> ShardGuard<'a> {
         found.into_iter()
     }
 
-    /// First pass of the prefetch: asks for the control bytes and the home bucket of `hash`.
+    /// Asks for the control bytes and the home bucket of `hash`.
     #[inline]
     pub fn prefetch_table(&self, hash: u64) {
         let mask = self.table.buckets() - 1;
@@ -324,15 +338,15 @@ impl<'a> ShardGuard<'a> {
         prefetch(end.wrapping_sub(home + 1));
     }
 
-    /// Second pass: asks for the block of the first entry whose hash tag matches, without reading it.
+    /// Where the block of the first entry lies whose hash tag matches, without reading it; null if there is none. For a
+    /// prefetch: one in 128 is a stranger.
     #[inline]
-    pub fn prefetch_entry(&self, hash: u64) {
-        // The predicate takes the first tag match, without looking at the key: one in 128 is a stranger.
-        if let Some(bucket) = self.table.find(hash, |_| true) {
+    pub(super) fn candidate(&self, hash: u64) -> *const u8 {
+        // The predicate takes the first tag match, without looking at the key.
+        match self.table.find(hash, |_| true) {
             // SAFETY: the bucket was just found in this table, whose guard we hold.
-            let address = unsafe { bucket.as_ref().0.address() };
-            prefetch(address);
-            prefetch(address.wrapping_add(64));
+            Some(bucket) => unsafe { bucket.as_ref().0.address() },
+            None => std::ptr::null(),
         }
     }
 }

@@ -68,6 +68,9 @@ pub fn boot(mut config: Config, origin: Origin) -> ExitCode {
         return ExitCode::FAILURE;
     }
     greet(&config, &origin);
+    if config.disable_thp {
+        process::disable_huge_pages();
+    }
     config.maxclients = process::raise_open_files(config.maxclients);
     if let Some(path) = process::pid_file(&config) {
         process::write_pid_file(path);

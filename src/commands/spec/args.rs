@@ -11,36 +11,34 @@ use crate::resp::batch::Request;
 #[derive(Clone, Copy)]
 pub struct Args<'a> {
     words: Words<'a>,
-    /// The request's bytes as they came, if they are a RESP array that can go into the stream verbatim.
-    verbatim: Option<&'a [u8]>,
 }
 
 #[derive(Clone, Copy)]
 enum Words<'a> {
-    Borrowed(&'a [&'a [u8]]),
+    /// With the request's bytes as they came, if they are a RESP array that can go into the stream verbatim.
+    Borrowed(&'a [&'a [u8]], Option<&'a [u8]>),
     Owned(&'a [Vec<u8>]),
     Parsed(Request<'a>),
 }
 
 impl<'a> Args<'a> {
     pub fn borrowed(words: &'a [&'a [u8]], verbatim: Option<&'a [u8]>) -> Args<'a> {
-        Args { words: Words::Borrowed(words), verbatim }
+        Args { words: Words::Borrowed(words, verbatim) }
     }
 
     pub fn owned(words: &'a [Vec<u8>]) -> Args<'a> {
-        Args { words: Words::Owned(words), verbatim: None }
+        Args { words: Words::Owned(words) }
     }
 
     #[inline]
     pub fn parsed(request: Request<'a>) -> Args<'a> {
-        let verbatim = if request.inline { None } else { Some(request.raw) };
-        Args { words: Words::Parsed(request), verbatim }
+        Args { words: Words::Parsed(request) }
     }
 
     #[inline]
     pub fn len(&self) -> usize {
         match self.words {
-            Words::Borrowed(words) => words.len(),
+            Words::Borrowed(words, _) => words.len(),
             Words::Owned(words) => words.len(),
             Words::Parsed(request) => request.argc(),
         }
@@ -54,7 +52,7 @@ impl<'a> Args<'a> {
     #[inline(always)]
     pub fn get(&self, index: usize) -> &'a [u8] {
         match self.words {
-            Words::Borrowed(words) => words[index],
+            Words::Borrowed(words, _) => words[index],
             Words::Owned(words) => &words[index],
             Words::Parsed(request) => request.arg(index),
         }
@@ -99,6 +97,10 @@ impl<'a> Args<'a> {
     /// The request's bytes as they came, if they can go into the stream as they are.
     #[inline]
     pub fn verbatim(&self) -> Option<&'a [u8]> {
-        self.verbatim
+        match self.words {
+            Words::Borrowed(_, verbatim) => verbatim,
+            Words::Owned(_) => None,
+            Words::Parsed(request) => (!request.inline).then_some(request.raw),
+        }
     }
 }

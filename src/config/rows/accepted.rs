@@ -47,8 +47,6 @@ pub(super) static ROWS: &[Row] = &[
     Row::accepted("crash-log-enabled", Kind::Bool, "yes", "A crash prints what the Rust runtime prints."),
     Row::accepted("crash-memcheck-enabled", Kind::Bool, "yes", "Memory is not tested after a crash."),
     Row::accepted("use-exit-on-panic", Kind::Bool, "no", "A panic always unwinds.").hidden(),
-    Row::accepted("disable-thp", Kind::Bool, "yes", "Transparent huge pages are left as they are.")
-        .immutable(),
     Row::accepted(
         "oom-score-adj",
         Kind::Word(&["no", "yes", "relative", "absolute"]),

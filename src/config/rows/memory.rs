@@ -41,6 +41,13 @@ pub(super) static ROWS: &[Row] = &[
         field!(maxmemory_eviction_tenacity),
         "How much time a command may spend on dropping keys, from 0 (none) to 100 (whatever it takes).",
     ),
+    Row::startup(
+        "disable-thp",
+        Kind::Bool,
+        "no",
+        field!(disable_thp),
+        "Use no transparent huge pages: a little less memory while there are few keys, and slower look-ups among many.",
+    ),
     Row::live(
         "replica-ignore-maxmemory",
         Kind::Bool,

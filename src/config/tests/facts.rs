@@ -10,7 +10,7 @@ use crate::config::rows;
 const RECORD: &str = include_str!("redis-7.0.15.txt");
 
 /// Where we differ on purpose: name and our default.
-const OTHER_DEFAULTS: &[(&str, &str)] = &[("repl-backlog-size", "10485760")];
+const OTHER_DEFAULTS: &[(&str, &str)] = &[("repl-backlog-size", "10485760"), ("disable-thp", "no")];
 /// Directives of ours that 7.0.15 does not know: our own, and those of 7.2.
 const NOT_IN_RECORD: &[&str] =
     &["threads", "set-max-listpack-entries", "set-max-listpack-value", "cluster-announce-human-nodename"];

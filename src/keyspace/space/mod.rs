@@ -243,7 +243,7 @@ impl<'a> Space<'a> {
     }
 
     /// Locks a key's shard if it is not locked already, and finds the key unless it has expired.
-    #[inline]
+    #[inline(always)]
     fn locate<'s>(&'s mut self, db: DbIndex, key: &[u8]) -> Located<'s, 'a> {
         let (address, len, known) = self.hashed;
         let is_known = std::ptr::eq(key.as_ptr(), address) && key.len() == len;
