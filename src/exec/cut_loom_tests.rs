@@ -47,7 +47,7 @@ fn run(executor: &mut Executor, session: &mut Session, request: &str) {
     let words: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
     let mut raw = Vec::new();
     encode(&mut raw, words.len(), words.iter().copied());
-    let resolved = Resolved { command: table().lookup(words[0]), hash: None };
+    let resolved = Resolved::new(table().lookup(words[0]), None);
     let mut reply = Reply::new();
     executor.request(session, Args::borrowed(&words, Some(&raw)), resolved, &mut reply);
     assert_ne!(reply.buf[0], b'-', "{request}: {}", String::from_utf8_lossy(&reply.buf));

@@ -29,6 +29,9 @@ pub struct Window<'w> {
     pub resolved: &'w [Resolved],
 }
 
+/// How many commands before its turn an entry is brought into the first-level cache.
+const NEAR: usize = 2;
+
 impl Executor {
     /// Runs commands from the window's first on for as long as they are plain. How many it has run.
     pub fn lane(
@@ -46,30 +49,33 @@ impl Executor {
         let mut space = Space::lane(&self.view.keyspace, session.db, around);
         let mut ctx = self.means.ctx(&self.view.config, "", Args::borrowed(&[], None), reply, &mut space);
         let mut done = 0;
-        for resolved in window.resolved {
+        for (index, resolved) in window.resolved.iter().enumerate() {
+            if let Some(later) = window.resolved.get(index + NEAR) {
+                later.block.draw_near();
+            }
             let (Some(command), Some(hash)) = (resolved.command, resolved.hash) else { break };
             let Some(plain) = command.plain else { break };
-            let args = Args::parsed(window.batch.request(window.buf, window.first + done));
-            if !command.row.accepts(args.len()) {
+            // Put where the handler finds them, and looked at there: to move them costs a stall.
+            ctx.args = Args::parsed(window.batch.request(window.buf, window.first + done));
+            if !command.row.accepts(ctx.args.len()) {
                 break;
             }
-            ctx.args = args;
             ctx.full_name = command.full_name;
             let mark = ctx.reply.len();
-            ctx.space.enter(args.get(plain.key), hash);
+            ctx.space.enter(ctx.args.get(plain.key), hash);
             let result = (plain.handler)(&mut ctx);
             let has_expired = !ctx.space.changes.expired.is_empty();
             // Still under the shard's lock: the order of the stream is the order of the changes. The usual outcomes are told
             // by their tag alone: to move the others costs a stall.
             let written = match result {
                 Ok(Effect::None) if !has_expired => false,
-                Ok(Effect::Verbatim) if !has_expired => self.stream.commit_verbatim(session.db, &args),
+                Ok(Effect::Verbatim) if !has_expired => self.stream.commit_verbatim(session.db, &ctx.args),
                 other => {
                     let effect = other.unwrap_or_else(|failure| {
                         fail(&self.counters, command, &failure, mark, ctx.reply);
                         Effect::None
                     });
-                    self.stream.commit(session.db, &args, effect, &ctx.space.changes.expired)
+                    self.stream.commit(session.db, &ctx.args, effect, &ctx.space.changes.expired)
                 }
             };
             if written {

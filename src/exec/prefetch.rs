@@ -47,11 +47,12 @@ impl Executor {
             if let Some(hash) = hash {
                 db.prefetch_shard(db.shard_of(hash));
             }
-            resolved.push(Resolved { command, hash });
+            resolved.push(Resolved::new(command, hash));
         }
         if resolved.len() == 1 {
             return;
         }
-        fetch_ahead(db, resolved.iter().filter_map(|one| one.hash));
+        let blocks = fetch_ahead(db, resolved.iter().map(|one| one.hash));
+        resolved.iter_mut().zip(blocks).for_each(|(one, block)| one.block = block);
     }
 }

@@ -109,7 +109,6 @@ impl Batch {
             source: if command.inline { &self.inline_bytes } else { buf },
             args: &self.args[first..first + command.argc as usize],
             raw: &buf[command.start..command.end],
-            inline: command.inline,
         }
     }
 
@@ -126,8 +125,6 @@ pub struct Request<'a> {
     args: &'a [Arg],
     /// The request as it came over the wire.
     pub raw: &'a [u8],
-    /// Was it an inline request? Then `raw` is no RESP.
-    pub inline: bool,
 }
 
 impl<'a> Request<'a> {
@@ -135,6 +132,12 @@ impl<'a> Request<'a> {
     #[inline]
     pub fn argc(&self) -> usize {
         self.args.len()
+    }
+
+    /// Was it an inline request? Then `raw` is no RESP: it begins with anything but a star.
+    #[inline]
+    pub fn is_inline(&self) -> bool {
+        self.raw.first() != Some(&b'*')
     }
 
     /// The command's name as the client spelt it.

@@ -100,7 +100,7 @@ impl<'a> Args<'a> {
         match self.words {
             Words::Borrowed(_, verbatim) => verbatim,
             Words::Owned(_) => None,
-            Words::Parsed(request) => (!request.inline).then_some(request.raw),
+            Words::Parsed(request) => (!request.is_inline()).then_some(request.raw),
         }
     }
 }

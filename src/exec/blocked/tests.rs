@@ -69,7 +69,7 @@ fn run(executor: &mut Executor, session: &mut Session, request: &str) -> Outcome
     let words: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
     let mut raw = Vec::new();
     encode(&mut raw, words.len(), words.iter().copied());
-    let resolved = Resolved { command: table().lookup(words[0]), hash: None };
+    let resolved = Resolved::new(table().lookup(words[0]), None);
     let mut reply = Reply::new();
     let next = executor.request(session, Args::borrowed(&words, Some(&raw)), resolved, &mut reply);
     executor.park();

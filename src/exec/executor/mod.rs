@@ -28,6 +28,7 @@ use crate::exec::commit::Stream;
 use crate::exec::engine::{Engine, View};
 use crate::exec::eviction::{self, Eviction};
 use crate::exec::stats::{Count, Counters};
+use crate::keyspace::ahead::Block;
 use crate::keyspace::eviction::Lfu;
 use crate::keyspace::space::{Expiry, ShardRef, Space, Surroundings, Tally, access_clock};
 use crate::pubsub::Publisher;
@@ -91,6 +92,15 @@ pub struct Resolved {
     pub command: Option<&'static Command>,
     /// Hash of the first key, if the command has exactly one.
     pub hash: Option<u64>,
+    /// Where that key's entry lies, if it has been looked for.
+    pub block: Block,
+}
+
+impl Resolved {
+    /// What is known before memory is asked for.
+    pub fn new(command: Option<&'static Command>, hash: Option<u64>) -> Resolved {
+        Resolved { command, hash, block: Block::default() }
+    }
 }
 
 impl Executor {

@@ -89,7 +89,7 @@ impl Server {
         self.executor.tick();
         let raw = encode(words);
         let args = Args::borrowed(words, Some(&raw));
-        let resolved = Resolved { command: table().lookup(args.get(0)), hash: None };
+        let resolved = Resolved::new(table().lookup(args.get(0)), None);
         let mut reply = Reply::new();
         self.executor.request(session, args, resolved, &mut reply);
         assert!(!reply.buf.starts_with(b"-"), "{}", String::from_utf8_lossy(&reply.buf));

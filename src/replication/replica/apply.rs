@@ -262,7 +262,7 @@ impl Applier {
         if let Some(command) = resolved.command
             && let Run::Keyed(handler) = command.row.run
             && command.row.accepts(args.len())
-            && !request.inline
+            && !request.is_inline()
         {
             self.ran.push(command.id);
             let result = self.executor.apply(self.db, command, handler, args, resolved.hash, &mut self.reply);
@@ -272,7 +272,7 @@ impl Applier {
             };
         }
         let place = batch.commands[index];
-        match classify(&args, request.inline, self.executor.view().keyspace.databases())? {
+        match classify(&args, request.is_inline(), self.executor.view().keyspace.databases())? {
             Verb::Data(command) => {
                 self.append(&buf[*from..place.start]);
                 *from = place.start;
@@ -365,7 +365,7 @@ impl Applier {
         for index in range {
             let request = batch.request(buf, index);
             let args = Args::parsed(request);
-            match classify(&args, request.inline, databases)? {
+            match classify(&args, request.is_inline(), databases)? {
                 Verb::Data(command) => unit.push(Placed { db, command, args }),
                 Verb::Select(other) => db = other,
                 Verb::Nothing => {}
