@@ -7,7 +7,7 @@ use crate::client::{Client, Reply};
 use crate::fake_replica::FakeReplica;
 use crate::server::Product::{self, Redis7, Starling, Valkey8};
 use crate::server::{Server, peer};
-use crate::sync::{digest, wait_until};
+use crate::sync::{assert_equal_digests, digest, follow, wait_in_sync, wait_until};
 use crate::traffic::{Traffic, seed};
 
 /// Values of every string encoding: integers of each width, short, long, compressible, random, empty, binary.
@@ -154,6 +154,28 @@ fn compression_is_used_and_can_be_turned_off() {
     };
     let (with, without) = (size_with("yes"), size_with("no"));
     assert!(with < 100_000 && without > 1_000_000, "{with} bytes compressed, {without} bytes not");
+}
+
+/// A payload that only newer servers know is handed on to an old replica in a form that it knows.
+#[test]
+fn the_replica_of_starling_need_not_know_the_payloads_of_newer_servers() {
+    let (valkey, starling, replica) =
+        (Server::start(Valkey8), Server::start(Starling), Server::start(Redis7));
+    follow(&replica, starling.port);
+    wait_in_sync(&starling, &replica);
+    let (mut from, mut to) = (valkey.client(), starling.client());
+    from.ok("SADD words a b c");
+    from.ok("XADD entries 1-1 f v");
+    from.ok("SET text v");
+    for (key, ttl) in [("words", "0"), ("entries", "100000000"), ("text", "0")] {
+        let payload = from.ok(&format!("DUMP {key}"));
+        let reply = to.command(&[b"RESTORE".as_slice(), key.as_bytes(), ttl.as_bytes(), payload.bytes()]);
+        assert_eq!(reply, Reply::Simple("OK".into()), "{key}");
+    }
+    wait_in_sync(&starling, &replica);
+    assert_equal_digests(&[&starling, &replica]);
+    assert_eq!(replica.client().ok("DBSIZE").int(), 3);
+    assert!(replica.client().ok("PTTL entries").int() > 90_000_000);
 }
 
 /// DUMP here, RESTORE there: the same value.

@@ -56,6 +56,12 @@ pub fn seal_payload(dialect: Dialect, payload: &mut Vec<u8>) {
     payload.extend_from_slice(&sum.to_le_bytes());
 }
 
+/// The version that a payload's footer tells; 0 if it has none.
+pub fn version_of(payload: &[u8]) -> u16 {
+    let hashed = payload.len().checked_sub(CHECKSUM_LEN).map_or(payload, |end| &payload[..end]);
+    hashed.split_last_chunk::<2>().map_or(0, |(_, version)| u16::from_le_bytes(*version))
+}
+
 /// Checks length, version and checksum. `None` is what Redis answers with "DUMP payload version or checksum are
 /// wrong"; it does not tell the reasons apart, so neither do we.
 pub fn verify_dump(payload: &[u8]) -> Option<Dump<'_>> {

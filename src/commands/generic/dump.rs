@@ -5,10 +5,11 @@
 
 use crate::base::ids::UnixMs;
 use crate::codec::rdb::Dialect;
-use crate::codec::rdb::dump::{dump_payload, verify_dump};
+use crate::codec::rdb::dump::{dump_payload, verify_dump, version_of};
 use crate::commands::generic::keys::clear;
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Group, Keys, Row, Run, flags};
 use crate::config::Config;
+use crate::keyspace::entry::Entry;
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::Slot;
 use crate::types::{Value, rdb};
@@ -46,13 +47,18 @@ fn dump(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
         ctx.reply.null();
         return Ok(Effect::None);
     };
+    ctx.reply.bulk(&payload_of(entry));
+    Ok(Effect::None)
+}
+
+/// An entry's value as RESTORE takes it.
+pub fn payload_of(entry: &Entry) -> Vec<u8> {
     let value = entry.value();
     let mut body = Vec::new();
     // Valkey 9 loads deadlines of fields from a payload; no other kind of server loads ours with them.
     let dialect = if entry.elements_due().is_some() { Dialect::Valkey80 } else { Dialect::Common };
     rdb::encode(&mut body, value, dialect, None);
-    ctx.reply.bulk(&dump_payload(dialect, rdb::type_of(value, dialect), &body));
-    Ok(Effect::None)
+    dump_payload(dialect, rdb::type_of(value, dialect), &body)
 }
 
 #[derive(Default)]
@@ -131,12 +137,28 @@ fn restore(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
         slot.set_frequency(counter);
     }
     ctx.space.notify(Classes::GENERIC, "restore", key);
-    let Some(at) = at.filter(|_| !options.is_absolute) else { return Ok(Effect::Verbatim) };
-    let at = at.0.to_string();
+    Ok(effect(ctx, at.filter(|_| !options.is_absolute)))
+}
+
+/// What replicas get: with the deadline itself if the request had a time to live, and with a payload of our own if the request's is
+/// of a version that they need not know.
+fn effect(ctx: &mut Ctx<'_, '_>, deadline: Option<UnixMs>) -> Effect {
+    let (key, payload) = (ctx.args.get(1), ctx.args.get(3));
+    let is_newer = version_of(payload) > Dialect::Common.version() && ctx.space.around().is_followed;
+    let own = if is_newer { ctx.space.peek(key).map(payload_of) } else { None };
+    if own.is_none() && deadline.is_none() {
+        return Effect::Verbatim;
+    }
+    let at = deadline.map(|at| at.0.to_string());
     let mut words: Vec<&[u8]> = ctx.args.iter().collect();
-    words[2] = at.as_bytes();
-    words.push(b"ABSTTL");
-    Ok(Effect::rewritten(&words))
+    if let Some(own) = &own {
+        words[3] = own;
+    }
+    if let Some(at) = &at {
+        words[2] = at.as_bytes();
+        words.push(b"ABSTTL");
+    }
+    Effect::rewritten(&words)
 }
 
 const BAD_FORMAT: Failure = Failure::text("ERR Bad data format");
