@@ -14,7 +14,9 @@ use crate::base::histogram::Distribution;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
 use crate::commands::spec::effect::encode;
-use crate::commands::spec::host::{MemoryFigures, Pause, Reloading, Replicaof, Saving, Shutdown, Unblocking};
+use crate::commands::spec::host::{
+    MemoryFigures, Migration, Pause, Reloading, Replicaof, Saving, Shutdown, Unblocking,
+};
 use crate::commands::spec::table::{Command, CommandId, table};
 use crate::commands::spec::{Answer, Args, Blocking, Control, Ctx, Effect, Failure, Host, Next, Run, keys};
 use crate::config::{Asker, Config, Live, Origin};
@@ -286,6 +288,8 @@ pub struct TestHost {
     pub killed: Mutex<Vec<u64>>,
     /// What ended the waits of clients, in the order in which they heard of it.
     pub answers: Mutex<Vec<(u64, Answer)>>,
+    /// What MIGRATE has asked for.
+    pub migrations: Mutex<Vec<Migration>>,
     keyspace: Mutex<Arc<Keyspace>>,
 }
 
@@ -311,6 +315,7 @@ impl TestHost {
             lazy_free: LazyFree::default(),
             killed: Mutex::default(),
             answers: Mutex::default(),
+            migrations: Mutex::default(),
             keyspace: Mutex::new(Arc::new(keyspace)),
         }
     }
@@ -450,6 +455,11 @@ impl Host for TestHost {
 
     fn answer(&self, client: &Client, answer: Answer) {
         self.answers.lock().expect("no test panics while holding it").push((client.id, answer));
+    }
+
+    fn migrate(&self, migration: Migration) -> Result<(), Failure> {
+        self.migrations.lock().expect("no test panics while holding it").push(migration);
+        Ok(())
     }
 
     fn unblock_client(&self, _id: u64, _how: Unblocking) -> bool {

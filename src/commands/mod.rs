@@ -39,6 +39,7 @@ pub const ALL: &[&[Row]] = &[
     generic::expire::ROWS,
     generic::flush::ROWS,
     generic::keys::ROWS,
+    generic::migrate::ROWS,
     generic::object::ROWS,
     generic::rename::ROWS,
     generic::scan::ROWS,

@@ -17,6 +17,7 @@ use crate::commands::hash::expire::{DUE_FIELDS_MAX, take_due_fields};
 use crate::commands::spec::{Args, Effect};
 use crate::exec::announce::announce;
 use crate::exec::executor::Executor;
+use crate::exec::held::holds;
 use crate::exec::stats::Count;
 use crate::keyspace::shard::ShardGuard;
 use crate::keyspace::space::{Expiry, Space, Surroundings};
@@ -177,6 +178,10 @@ impl Executor {
 
     /// Takes fields of a hash out that are past their deadline, as many as go into one HDEL. True if there may be more.
     pub(super) fn expire_fields(&mut self, db: DbIndex, key: &[u8]) -> bool {
+        if self.view.held.as_ref().is_some_and(|all| holds(all, db, key)) {
+            // The target has got these fields with their deadlines.
+            return false;
+        }
         let around =
             Surroundings { expiry: Expiry::Delete, ..Self::surroundings(&self.view, &self.engine, self.now) };
         let mut space = Space::one(&self.view.keyspace, db, key, hash_key(key), around);

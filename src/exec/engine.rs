@@ -24,6 +24,7 @@ use crate::config::{Config, Live};
 use crate::exec::barrier::Barrier;
 use crate::exec::blocked::Registry;
 use crate::exec::eviction::pressure::Pressure;
+use crate::exec::held::{AllHeld, Held};
 use crate::exec::loading::{LoadState, Loading};
 use crate::exec::slowness::Thresholds;
 use crate::exec::stats::Statistics;
@@ -50,6 +51,8 @@ pub struct Engine {
     pub watches: WatchTable,
     /// Clients that wait for keys.
     pub blocked: Registry,
+    /// Keys on their way to another server; changed with a bump.
+    pub held: Held,
     pub roster: Roster,
     pub pubsub: Arc<pubsub::Registry>,
     pub tracking: Arc<pubsub::tracking::Table>,
@@ -101,6 +104,7 @@ impl Engine {
             barrier: Arc::default(),
             watches: WatchTable::default(),
             blocked: Registry::default(),
+            held: Held::default(),
             roster: Roster::default(),
             pubsub: Arc::default(),
             tracking: Arc::default(),
@@ -278,6 +282,7 @@ impl Engine {
             is_stopping: self.is_stopping.load(Ordering::Relaxed),
             is_loading: self.loading.state() == LoadState::Blocking,
             pause: self.current_pause(),
+            held: self.held.current(),
         }
     }
 }
@@ -311,6 +316,8 @@ pub struct View {
     /// Is the data set not there yet?
     pub is_loading: bool,
     pub pause: Option<Pause>,
+    /// Keys on their way to another server, if there are any.
+    pub held: Option<Arc<AllHeld>>,
 }
 
 impl View {
@@ -320,11 +327,12 @@ impl View {
         self.pause.is_some_and(|pause| pause.is_on(now))
     }
 
-    /// Does every request pass without a look at gates that depend on role, link or memory?
+    /// Does every request pass without a look at gates that depend on role, link, memory or held keys?
     pub fn is_open(&self) -> bool {
         !self.is_replica
             && !self.is_disk_failing
             && !self.is_loading
+            && self.held.is_none()
             && self.config.min_replicas_to_write == 0
             && self.config.maxmemory == 0
     }

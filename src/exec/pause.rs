@@ -43,7 +43,7 @@ impl Pause {
     }
 }
 
-fn changes(command: &Command) -> bool {
+pub(super) fn changes(command: &Command) -> bool {
     let flags = command.row.flags;
     flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE)
 }

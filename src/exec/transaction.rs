@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::base::clock;
+use crate::base::ids::DbIndex;
 use crate::commands::spec::table::{Command, CommandId, table};
 use crate::commands::spec::{Args, Effect, Failure, Flags, Next, Run, keys};
 use crate::exec::announce::{announce, publish_events, remember_keys};
@@ -240,15 +241,18 @@ fn shards_of(keyspace: &Keyspace, session: &Session, transaction: &Transaction) 
         keys::each(command.row.keys, &args, db, keyspace.databases(), |db, key| {
             shards.push(Space::shard_ref(keyspace, db, key));
         });
-        // A SELECT in the queue moves what comes after it.
-        if command.row.name == "select"
-            && let Ok(number) = args.int(1)
-            && (0..keyspace.databases() as i64).contains(&number)
-        {
-            db = crate::base::ids::DbIndex(number as u16);
-        }
+        db = select_of(command, &args, keyspace.databases()).unwrap_or(db);
     }
     shards
+}
+
+/// A SELECT in the queue moves what comes after it: to which database?
+pub(super) fn select_of(command: &Command, args: &Args<'_>, databases: usize) -> Option<DbIndex> {
+    if command.row.name != "select" {
+        return None;
+    }
+    let number = args.int(1).ok()?;
+    (0..databases as i64).contains(&number).then_some(DbIndex(number as u16))
 }
 
 /// Has a watched key changed, or expired, since WATCH?

@@ -9,7 +9,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::base::clock;
 use crate::base::histogram::Distribution;
 use crate::base::ids::UnixMs;
-use crate::commands::spec::host::{MemoryFigures, Pause, Reloading, Replicaof, Saving, Shutdown, Unblocking};
+use crate::commands::spec::host::{
+    MemoryFigures, Migration, Pause, Reloading, Replicaof, Saving, Shutdown, Unblocking,
+};
 use crate::commands::spec::table::CommandId;
 use crate::commands::spec::{Answer, Failure, Host};
 use crate::config::{Asker, Config, Live, SetError};
@@ -25,6 +27,7 @@ use crate::replication::info as replication_info;
 use crate::replication::state::BACKLOG_BYTES_MIN;
 use crate::resp::reply::Reply;
 use crate::server::client_memory::limit_bytes;
+use crate::server::migrate::Migrations;
 use crate::server::shared::{Shared, tracking_keys_max};
 use crate::server::{info, listen, log as server_log};
 use crate::session::Session;
@@ -327,6 +330,10 @@ impl Host for ServerHost {
 
     fn answer(&self, client: &Client, answer: Answer) {
         self.shared.answer(client, answer);
+    }
+
+    fn migrate(&self, migration: Migration) -> Result<(), Failure> {
+        Migrations::start(&self.shared, migration)
     }
 
     fn unblock_client(&self, id: u64, how: Unblocking) -> bool {

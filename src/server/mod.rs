@@ -17,6 +17,7 @@ pub mod host;
 pub mod info;
 pub mod log;
 pub mod meters;
+pub mod migrate;
 pub mod process;
 pub mod shared;
 pub mod worker;

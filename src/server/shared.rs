@@ -34,6 +34,7 @@ use crate::server::client_memory::{ClientMemory, limit_bytes};
 use crate::server::ending::Ending;
 use crate::server::log as server_log;
 use crate::server::meters::{Meters, Traffic};
+use crate::server::migrate::Migrations;
 use crate::server::worker::Message;
 use crate::session::Session;
 use crate::session::client::Client;
@@ -106,6 +107,8 @@ pub struct Shared {
     pub is_cron_paused: AtomicBool,
     /// Set by boot before anything is served.
     pub links: OnceLock<Links>,
+    /// Keys on their way to other servers.
+    pub migrations: Migrations,
     posts: Vec<Post<Message>>,
 }
 
@@ -134,6 +137,7 @@ impl Shared {
             client_memory: ClientMemory::default(),
             is_cron_paused: AtomicBool::new(false),
             links: OnceLock::new(),
+            migrations: Migrations::default(),
             posts,
         }
     }
@@ -301,6 +305,7 @@ impl Shared {
     pub fn every_second(&self) {
         self.saver().tick(UnixMs(clock::now_ms()));
         self.engine.set_disk_failing(self.saver().refuses_writes());
+        self.migrations.every_second();
     }
 
     /// SHUTDOWN, or a signal. False if a shutdown is under way, which whoever asks shares then.

@@ -16,6 +16,7 @@ use crate::base::ids::UnixMs;
 use crate::commands::spec::table::{CommandId, table};
 use crate::commands::spec::{Answer, Args, Next};
 use crate::exec::executor::{Executor, Resolved};
+use crate::exec::held::AllHeld;
 use crate::exec::lane::Window;
 use crate::exec::prefetch::WINDOW;
 use crate::exec::stats::Count;
@@ -73,8 +74,10 @@ pub struct Worker {
     resolved: Vec<Resolved>,
     /// The commands that have run since the clock was read, with their places in the batch.
     ran: Vec<(CommandId, usize)>,
-    /// Those whose next command waits for the end of a pause.
+    /// Those whose next command waits for the end of a pause, or for keys that are held.
     postponed: Vec<u64>,
+    /// What was held when the last of them was told to wait.
+    postponed_by: Option<Arc<AllHeld>>,
     /// Those that publish faster than subscribers are served: they go on when the mailboxes are emptier.
     throttled: Vec<u64>,
     /// `maxmemory-clients` in bytes, as it was when this worker last looked.
@@ -95,6 +98,7 @@ impl Worker {
             resolved: Vec::with_capacity(WINDOW),
             ran: Vec::with_capacity(WINDOW),
             postponed: Vec::new(),
+            postponed_by: None,
             throttled: Vec::new(),
             client_memory_max: 0,
             receivers: Vec::new(),
@@ -166,6 +170,7 @@ impl Worker {
             }
             Next::Postpone => {
                 self.postponed.push(session.client.id);
+                self.postponed_by = self.executor.view().held.clone();
                 session.client.is_blocked.store(true, Relaxed);
                 // It is not done.
                 Some(After::Blocked { done: index })
@@ -258,10 +263,15 @@ impl Worker {
         }
     }
 
-    /// Lets clients go on that were paused, if the pause is over. Their commands are judged anew.
+    /// Lets clients go on that were paused, if the pause is over or other keys are held. Their commands are judged anew.
     fn resume_postponed(&mut self, peers: &mut dyn Peers<Session>) {
         self.executor.catch_up();
-        if self.executor.view().is_paused(UnixMs(clock::now_ms())) {
+        let view = self.executor.view();
+        let is_held_as_before = match (&view.held, &self.postponed_by) {
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+            (Some(_) | None, _) => false,
+        };
+        if is_held_as_before || view.is_paused(UnixMs(clock::now_ms())) {
             return;
         }
         let clients = std::mem::take(&mut self.postponed);

@@ -29,6 +29,7 @@ mod fidelity;
 mod field_deadlines;
 mod follow;
 mod memory;
+mod migration;
 mod promotion;
 mod refusal;
 mod resp3;

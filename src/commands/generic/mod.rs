@@ -6,6 +6,7 @@ pub mod dump;
 pub mod expire;
 pub mod flush;
 pub mod keys;
+pub mod migrate;
 pub mod object;
 pub mod rename;
 pub mod scan;

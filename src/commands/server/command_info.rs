@@ -105,6 +105,7 @@ fn legacy_range(row: &Row) -> (i64, i64, i64) {
         Keys::Range { first, last, step } => (first as i64, i64::from(last), step as i64),
         Keys::FirstAndCounted { .. } | Keys::FirstAndStored { .. } | Keys::Sort { .. } => (1, 1, 1),
         Keys::OtherDb { pair } => (1, if pair { 2 } else { 1 }, 1),
+        Keys::Moved => (3, 3, 1),
     }
 }
 
@@ -112,8 +113,8 @@ fn legacy_range(row: &Row) -> (i64, i64, i64) {
 #[derive(Clone, Copy)]
 enum Begin {
     Index(usize),
-    /// Behind a word that stands at this index or later.
-    Behind(&'static str, usize),
+    /// Behind a word that stands at this index or later; a negative index counts from the end, and the search goes backwards.
+    Behind(&'static str, i64),
     /// Somewhere: the data or the order of options decide. For what reason is told to people.
     Unknown(&'static str),
 }
@@ -160,9 +161,13 @@ fn write_key_specs(reply: &mut Reply, row: &Row) {
         Keys::Sort { stores: false } => vec![pair, SORT_PATTERNS],
         Keys::Sort { stores: true } => vec![pair, SORT_PATTERNS, SORT_STORE],
         Keys::FirstAndStored { from } => {
-            vec![(at(1), ONE), (Begin::Behind("STORE", from), ONE), (Begin::Behind("STOREDIST", from), ONE)]
+            let behind = |word| (Begin::Behind(word, from as i64), ONE);
+            vec![(at(1), ONE), behind("STORE"), behind("STOREDIST")]
         }
-        Keys::Streams { from } => vec![(Begin::Behind("STREAMS", from), FindKeys::Streams)],
+        Keys::Streams { from } => vec![(Begin::Behind("STREAMS", from as i64), FindKeys::Streams)],
+        Keys::Moved => {
+            vec![(at(3), ONE), (Begin::Behind("KEYS", -2), FindKeys::Range { last: -1, step: 1 })]
+        }
     };
     reply.set(specs.len());
     for (number, (begin, find)) in specs.into_iter().enumerate() {
@@ -197,7 +202,7 @@ fn write_key_spec(reply: &mut Reply, notes: &str, access: &[&str], begin: Begin,
             reply.bulk(b"keyword");
             reply.bulk(word.as_bytes());
             reply.bulk(b"startfrom");
-            reply.int(from as i64);
+            reply.int(from);
         }
         Begin::Unknown(_) => write_search(reply, "unknown", &[]),
     }

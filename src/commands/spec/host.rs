@@ -5,9 +5,10 @@
 //! Always: methods may take their time (save, stop the world), so they are called without any shard lock held.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::histogram::Distribution;
-use crate::base::ids::UnixMs;
+use crate::base::ids::{DbIndex, UnixMs};
 use crate::commands::spec::table::CommandId;
 use crate::commands::spec::{Answer, Failure};
 use crate::config::{Asker, Live};
@@ -56,6 +57,31 @@ pub struct Shutdown {
     pub is_now: bool,
     /// Stop even if the data set cannot be saved.
     pub is_forced: bool,
+}
+
+/// What MIGRATE asks for.
+#[derive(Debug)]
+pub struct Migration {
+    /// Where the keys go, as the client has put it.
+    pub host: String,
+    pub port: String,
+    pub to_db: i64,
+    /// For each step: connecting, writing, each line of reply.
+    pub timeout: Duration,
+    /// The keys stay here as well.
+    pub copies: bool,
+    /// Keys of the target may be replaced.
+    pub replaces: bool,
+    /// What stands behind AUTH: a password, or a user and a password.
+    pub credentials: Vec<Vec<u8>>,
+    pub from_db: DbIndex,
+    pub keys: Vec<Vec<u8>>,
+    /// The whole request, for the slow log.
+    pub words: Vec<Vec<u8>>,
+    /// Who asks, and is answered.
+    pub client: Arc<Client>,
+    /// CLIENT REPLY OFF or SKIP: the answer is not sent.
+    pub is_silent: bool,
 }
 
 /// How CLIENT UNBLOCK ends a wait.
@@ -197,6 +223,8 @@ pub trait Host: Send + Sync {
     ) -> Result<Option<i64>, Failure>;
     /// A client that waited for keys has its answer, and goes on. Any thread; never blocks.
     fn answer(&self, client: &Client, answer: Answer);
+    /// MIGRATE: on a thread of its own, which answers the client.
+    fn migrate(&self, migration: Migration) -> Result<(), Failure>;
     /// CLIENT UNBLOCK: false if no such client is blocked.
     fn unblock_client(&self, id: u64, how: Unblocking) -> bool;
     /// The reply to ROLE.

@@ -31,8 +31,29 @@ pub fn positions(keys: Keys, args: &Args<'_>) -> Vec<usize> {
             let words = args.len() - first;
             (first..first + words / 2).collect()
         }
+        Keys::Moved => moved(args),
         Keys::Sort { stores } => [1].into_iter().chain(stores.then(|| sort_store(args)).flatten()).collect(),
         Keys::OtherDb { pair } => (1..if pair { 3 } else { 2 }).filter(|index| *index < args.len()).collect(),
+    }
+}
+
+/// The keys of MIGRATE host port key db timeout [...] [KEYS key ...].
+fn moved(args: &Args<'_>) -> Vec<usize> {
+    let mut at = 6;
+    while at < args.len() && !args.is(at, "keys") {
+        at += if args.is(at, "auth2") {
+            3
+        } else if args.is(at, "auth") {
+            2
+        } else {
+            1
+        };
+    }
+    let has_key = args.opt(3).is_some_and(|key| !key.is_empty());
+    match (at + 1 < args.len(), has_key) {
+        (false, _) => vec![3],
+        (true, false) => (at + 1..args.len()).collect(),
+        (true, true) => Vec::new(),
     }
 }
 
@@ -143,6 +164,9 @@ mod tests {
         check(streams, "xread streams", &[]);
         check(streams, "xread what streams a 0", &[]);
         check(streams, "xreadgroup group streams streams noack streams a >", &[6]);
+        check(Keys::Moved, "migrate h 1 k 0 9 auth keys", &[3]);
+        check(Keys::Moved, "migrate h 1  0 9 copy auth2 keys keys KEYS keys b", &[11, 12]);
+        check(Keys::Moved, "migrate h 1 k 0 9 keys a", &[]);
         let sort = Keys::Sort { stores: true };
         check(sort, "sort k by store store a get store store b limit store 1", &[1, 9]);
         check(sort, "sort k desc store", &[1]);

@@ -36,6 +36,8 @@ impl Flags {
     pub const ALLOW_BUSY: Flags = Flags(1 << 17);
     /// The key positions cannot be read off the specs alone.
     pub const MOVABLE_KEYS: Flags = Flags(1 << 18);
+    /// As `NO_MULTI`, which clients are not told of: Redis runs it inside MULTI.
+    pub const ALONE: Flags = Flags(1 << 19);
 
     pub const fn and(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)
@@ -93,6 +95,8 @@ pub enum Keys {
     Streams {
         from: usize,
     },
+    /// The key at 3, or, if that is the empty string, all behind the word KEYS: MIGRATE.
+    Moved,
 }
 
 impl Keys {
@@ -111,6 +115,7 @@ impl Keys {
             | Keys::FirstAndStored { .. }
             | Keys::OtherDb { .. }
             | Keys::Streams { .. }
+            | Keys::Moved
             | Keys::Sort { .. } => None,
         }
     }
@@ -123,7 +128,7 @@ pub type KeyAccess = &'static [&'static str];
 
 /// How a request accesses its key number `number` (from 0), for COMMAND GETKEYSANDFLAGS.
 pub fn access_at(row: &Row, args: &Args<'_>, number: usize) -> KeyAccess {
-    if number >= 1 && !row.second_access.is_empty() {
+    if number >= 1 && !row.second_access.is_empty() && row.keys != Keys::Moved {
         return row.second_access;
     }
     if !row.access.contains(&VARIABLE) {

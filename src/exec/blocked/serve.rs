@@ -18,6 +18,7 @@ use crate::exec::blocked::registry::Registry;
 use crate::exec::blocked::waiter::{WaitState, Waiter};
 use crate::exec::engine::Engine;
 use crate::exec::executor::{Executor, fail, open};
+use crate::exec::held::changes_held;
 use crate::keyspace::space::Space;
 use crate::resp::reply::Reply;
 use crate::session::Session;
@@ -153,6 +154,15 @@ impl Executor {
         let started = clock::monotonic_ns();
         let (engine, view) = (&self.engine, &self.view);
         let args = Args::owned(&waiter.words);
+        // BLMOVE to a key that is on its way to another server: it is served when that is over.
+        let databases = view.keyspace.databases();
+        if view
+            .held
+            .as_ref()
+            .is_some_and(|all| changes_held(all, waiter.db, waiter.command, &args, databases))
+        {
+            return Turn::Waits;
+        }
         let around = Self::surroundings(view, engine, self.now);
         let mut space = open(view, waiter.db, waiter.command, &args, None, around);
         // Under the lock of its key: it was the first then, and still is.

@@ -10,6 +10,7 @@ use crate::commands::spec::{Args, Failure, Flags, Next};
 use crate::exec::eviction::Room;
 use crate::exec::executor::{Executor, Resolved};
 use crate::exec::gates;
+use crate::exec::held;
 use crate::exec::monitor;
 use crate::exec::stats::Count;
 use crate::exec::transaction;
@@ -40,15 +41,17 @@ impl Executor {
         if let Some(pause) = self.view.pause
             && pause.stops(session, command, self.now)
         {
-            if session.reply_mode == ReplyMode::Skipping {
-                session.reply_mode = ReplyMode::SkipNext;
-            }
-            return Next::Postpone;
+            return Self::postpone(session);
+        }
+        if let Some(all) = &self.view.held
+            && held::stops(all, session, command, &args, self.view.keyspace.databases())
+        {
+            return Self::postpone(session);
         }
         self.counters.add(Count::Commands, 1);
         let next = match &mut session.transaction {
             Some(transaction) if !transaction::runs_at_once(command) => {
-                if command.row.flags.has(Flags::NO_MULTI) {
+                if command.row.flags.has(Flags::NO_MULTI) || command.row.flags.has(Flags::ALONE) {
                     transaction.is_broken = true;
                     let failure = Failure::text("ERR Command not allowed inside a transaction");
                     self.refuse(session, Some(command), &failure, reply);
@@ -77,6 +80,15 @@ impl Executor {
             }
         };
         self.after_reply(session, reply, next)
+    }
+
+    /// The request comes again as if it had not come yet.
+    #[cold]
+    fn postpone(session: &mut Session) -> Next {
+        if session.reply_mode == ReplyMode::Skipping {
+            session.reply_mode = ReplyMode::SkipNext;
+        }
+        Next::Postpone
     }
 
     /// The command that the last request ran, if it did.

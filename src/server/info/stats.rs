@@ -44,7 +44,8 @@ pub(super) fn write(lines: &mut Lines, moment: &Moment<'_>) {
     lines.field("pubsub_channels", pubsub.topic_count(Kind::Channel));
     lines.field("pubsub_patterns", pubsub.topic_count(Kind::Pattern));
     lines.field("pubsubshard_channels", pubsub.topic_count(Kind::Shard));
-    lines.fields(&["latest_fork_usec", "total_forks", "migrate_cached_sockets"], 0);
+    lines.fields(&["latest_fork_usec", "total_forks"], 0);
+    lines.field("migrate_cached_sockets", shared.migrations.cached());
     lines.field("slave_expires_tracked_keys", 0);
     lines.fields(&["active_defrag_hits", "active_defrag_misses"], 0);
     lines.fields(&["active_defrag_key_hits", "active_defrag_key_misses"], 0);

@@ -51,6 +51,10 @@ pub(super) const SYNTAX: &[(&str, &str)] = &[
     ("latency|reset", "event?*"),
     ("lolwut", "version:i='VERSION'?"),
     ("memory|usage", "key:k#0 count:i='SAMPLES'?"),
+    (
+        "migrate",
+        "host port:i key-selector:o(key:k#0 empty-string:t='') destination-db:i timeout:i copy:t='COPY'@3.0.0? replace:t='REPLACE'@3.0.0? authentication:o?(auth~password='AUTH'@4.0.7 auth2:b='AUTH2'@6.0.0(username password)) keys:k~key#1='KEYS'@3.0.6?*",
+    ),
     ("move", "key:k#0 db:i"),
     ("object|encoding", "key:k#0"),
     ("object|freq", "key:k#0"),

@@ -71,6 +71,15 @@ const HISTORY: &[(&str, History)] = &[
     ("lpop", &[("6.2.0", "The argument `count`.")]),
     ("lpush", &[("2.4.0", "Takes several elements.")]),
     ("lpushx", &[("4.0.0", "Takes several elements.")]),
+    (
+        "migrate",
+        &[
+            ("3.0.0", "The options `COPY` and `REPLACE`."),
+            ("3.0.6", "The option `KEYS`."),
+            ("4.0.7", "The option `AUTH`."),
+            ("6.0.0", "The option `AUTH2`."),
+        ],
+    ),
     ("pexpire", EXPIRE_CONDITIONS),
     ("pexpireat", EXPIRE_CONDITIONS),
     ("pttl", &[("2.8.0", "Answers -2 if the key does not exist.")]),
