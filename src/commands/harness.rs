@@ -15,7 +15,7 @@ use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
 use crate::commands::spec::effect::encode;
 use crate::commands::spec::host::{
-    MemoryFigures, Migration, Pause, Reloading, Replicaof, Saving, Shutdown, Unblocking,
+    FailoverWish, MemoryFigures, Migration, Pause, Reloading, Replicaof, Saving, Shutdown, Unblocking,
 };
 use crate::commands::spec::table::{Command, CommandId, table};
 use crate::commands::spec::{Answer, Args, Blocking, Control, Ctx, Effect, Failure, Host, Next, Run, keys};
@@ -288,6 +288,8 @@ pub struct TestHost {
     pub killed: Mutex<Vec<u64>>,
     /// What ended the waits of clients, in the order in which they heard of it.
     pub answers: Mutex<Vec<(u64, Answer)>>,
+    /// What FAILOVER has asked for.
+    pub failovers: Mutex<Vec<FailoverWish>>,
     /// What MIGRATE has asked for.
     pub migrations: Mutex<Vec<Migration>>,
     keyspace: Mutex<Arc<Keyspace>>,
@@ -315,6 +317,7 @@ impl TestHost {
             lazy_free: LazyFree::default(),
             killed: Mutex::default(),
             answers: Mutex::default(),
+            failovers: Mutex::default(),
             migrations: Mutex::default(),
             keyspace: Mutex::new(Arc::new(keyspace)),
         }
@@ -447,6 +450,15 @@ impl Host for TestHost {
 
     fn replicaof(&self, _primary: Option<(&str, u16)>, _session: &Session) -> Result<Replicaof, Failure> {
         Err(Failure::text("ERR a harness follows nobody"))
+    }
+
+    fn failover(&self, wish: FailoverWish) -> Result<(), Failure> {
+        self.failovers.lock().expect("no test panics while holding it").push(wish);
+        Ok(())
+    }
+
+    fn abort_failover(&self) -> bool {
+        self.failovers.lock().expect("no test panics while holding it").pop().is_some()
     }
 
     fn wait(&self, _: &Session, _: i64, _: i64, _: bool) -> Result<Option<i64>, Failure> {

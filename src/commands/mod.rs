@@ -65,6 +65,7 @@ pub const ALL: &[&[Row]] = &[
     pubsub::publish::ROWS,
     pubsub::subscribe::ROWS,
     replication::attach::ROWS,
+    replication::failover::ROWS,
     replication::role::ROWS,
     replication::wait::ROWS,
     server::command::ROWS,

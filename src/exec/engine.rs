@@ -93,6 +93,8 @@ pub struct Engine {
     pause: Mutex<Option<Pause>>,
     /// Do writes wait, since a shutdown waits for replicas? Stored by the main thread, with a bump; read when views refresh.
     is_ending: AtomicBool,
+    /// The same for a failover, which waits for the replica that takes over. Stored while the world stands still, with a bump.
+    is_failing_over: AtomicBool,
     host: OnceLock<Arc<dyn Host>>,
 }
 
@@ -111,6 +113,7 @@ impl Engine {
             own_deadlines: OwnDeadlines::default(),
             pause: Mutex::default(),
             is_ending: AtomicBool::new(false),
+            is_failing_over: AtomicBool::new(false),
             lazy_free: LazyFree::default(),
             pressure: Pressure::default(),
             statistics: Statistics::default(),
@@ -178,11 +181,20 @@ impl Engine {
         self.bump();
     }
 
-    /// What clients are kept from now: by CLIENT PAUSE ALL until its end, else by a shutdown, else by CLIENT PAUSE.
+    /// A failover begins or ends: clients write nothing meanwhile. Its begin only while the world stands still.
+    pub fn set_failing_over(&self, is_failing_over: bool) {
+        self.is_failing_over.store(is_failing_over, Ordering::Relaxed);
+        self.bump();
+    }
+
+    /// What clients are kept from now: by CLIENT PAUSE ALL until its end, else by a shutdown or a failover, else by CLIENT
+    /// PAUSE.
     fn current_pause(&self) -> Option<Pause> {
         let by_client = *lock(&self.pause);
         let is_wide = |pause: &Pause| pause.extent == Extent::All && pause.is_on(UnixMs(clock::now_ms()));
-        if !self.is_ending.load(Ordering::Relaxed) || by_client.as_ref().is_some_and(is_wide) {
+        let by_server =
+            self.is_ending.load(Ordering::Relaxed) || self.is_failing_over.load(Ordering::Relaxed);
+        if !by_server || by_client.as_ref().is_some_and(is_wide) {
             return by_client;
         }
         Some(Pause { extent: Extent::Writes, until: UnixMs(i64::MAX) })

@@ -5,8 +5,9 @@
 //!  CLIENT UNPAUSE, or the end of its time  --> the workers let their waiting connections try again
 //! ```
 //!
-//! A shutdown that waits for replicas pauses writes as well. Asked by the executor before a command runs or is queued. Always: while clients are paused the data set stands still: no key
-//! expires either, and the link holds our primary's stream back. Replicas are not paused.
+//! A shutdown and a failover that wait for replicas pause writes as well. Asked by the executor before a command runs or is queued.
+//! Always: while clients are paused the data set stands still: no key expires either, and the link holds our primary's stream back.
+//! Replicas are not paused.
 
 use crate::base::ids::UnixMs;
 use crate::commands::spec::host::{Extent, Pause};

@@ -60,8 +60,9 @@ fn write_section(text: &mut String, replication: &Replication, now: UnixMs) -> s
     let identity = replication.identity();
     write!(
         text,
-        "master_failover_state:no-failover\r\nmaster_replid:{}\r\nmaster_replid2:{}\r\nmaster_repl_offset:{}\r\n\
+        "master_failover_state:{}\r\nmaster_replid:{}\r\nmaster_replid2:{}\r\nmaster_repl_offset:{}\r\n\
          second_repl_offset:{}\r\n",
+        replication.failover.phase().word(),
         identity.id,
         identity.second,
         replication.offset(),

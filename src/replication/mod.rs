@@ -10,6 +10,7 @@
 //! Called by the commands through `Host`, by `server` (which hands sockets over) and by the link.
 //! Always: the stream of a replica is its primary's, byte for byte; only the identity tells them apart.
 
+pub mod failover;
 pub mod identity;
 pub mod info;
 pub mod primary;

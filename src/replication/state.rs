@@ -27,6 +27,7 @@ use crate::base::random::new_id;
 use crate::base::sync::lock;
 use crate::commands::spec::Failure;
 use crate::exec::engine::Engine;
+use crate::replication::failover::{Failover, Phase};
 use crate::replication::identity::{Identity, ReplId, psync_offset};
 use crate::replication::primary::connection::Connection;
 use crate::replication::primary::follower::{Follower, FollowerState};
@@ -60,6 +61,7 @@ pub struct Replication {
     engine: Arc<Engine>,
     state: Mutex<State>,
     pub primary: Arc<Primary>,
+    pub failover: Failover,
     news: Receiver<News>,
     /// Ourselves, for the snapshot's call back at the cut.
     me: Weak<Replication>,
@@ -76,7 +78,7 @@ impl Replication {
             let position = move |for_replicas| at_cut.upgrade()?.position(for_replicas);
             let snapshots = Snapshots::new(engine.clone(), Box::new(position));
             let primary = Arc::new(Primary::new(engine.clone(), snapshots, unblock, post));
-            Replication { engine, state, primary, news, me: me.clone() }
+            Replication { engine, state, primary, failover: Failover::default(), news, me: me.clone() }
         })
     }
 
@@ -197,6 +199,9 @@ impl Replication {
         let Some(link) = state.role.link() else {
             return match failover {
                 Some(_) => Err(Failure::text("ERR PSYNC FAILOVER can't be sent to a master.")),
+                None if self.failover.phase() != Phase::Idle => {
+                    Err(Failure::text("NOMASTERLINK Can't SYNC while failing over"))
+                }
                 None => Ok(false),
             };
         };
@@ -205,6 +210,9 @@ impl Replication {
                 Some(id) if id == state.identity.id => Ok(true),
                 Some(_) | None => Err(Failure::text("ERR PSYNC FAILOVER replid must match my replid.")),
             };
+        }
+        if self.failover.phase() != Phase::Idle {
+            return Err(Failure::text("NOMASTERLINK Can't SYNC while failing over"));
         }
         if !link.is_up() {
             return Err(Failure::text("NOMASTERLINK Can't SYNC while not connected with my master"));

@@ -10,7 +10,7 @@ use crate::base::clock;
 use crate::base::histogram::Distribution;
 use crate::base::ids::UnixMs;
 use crate::commands::spec::host::{
-    MemoryFigures, Migration, Pause, Reloading, Replicaof, Saving, Shutdown, Unblocking,
+    FailoverWish, MemoryFigures, Migration, Pause, Reloading, Replicaof, Saving, Shutdown, Unblocking,
 };
 use crate::commands::spec::table::CommandId;
 use crate::commands::spec::{Answer, Failure, Host};
@@ -23,13 +23,14 @@ use crate::keyspace::watch::WatchTable;
 use crate::net::admission::Admission;
 use crate::persist::rdb::{BgSave, Refusal, ReloadError, reload};
 use crate::pubsub::{Registry, tracking};
+use crate::replication::failover::Phase;
 use crate::replication::info as replication_info;
 use crate::replication::state::BACKLOG_BYTES_MIN;
 use crate::resp::reply::Reply;
 use crate::server::client_memory::limit_bytes;
 use crate::server::migrate::Migrations;
 use crate::server::shared::{Shared, tracking_keys_max};
-use crate::server::{info, listen, log as server_log};
+use crate::server::{failover, info, listen, log as server_log};
 use crate::session::Session;
 use crate::session::client::Client;
 use crate::session::roster::Roster;
@@ -290,7 +291,18 @@ impl Host for ServerHost {
         Ok(())
     }
 
+    fn failover(&self, wish: FailoverWish) -> Result<(), Failure> {
+        failover::begin(&self.shared, wish)
+    }
+
+    fn abort_failover(&self) -> bool {
+        failover::abort(&self.shared, None, "Failover manually aborted")
+    }
+
     fn replicaof(&self, primary: Option<(&str, u16)>, session: &Session) -> Result<Replicaof, Failure> {
+        if self.shared.replication().failover.phase() != Phase::Idle {
+            return Err(Failure::text("ERR REPLICAOF not allowed while failing over."));
+        }
         let client = self.describe(session);
         match primary {
             None => {

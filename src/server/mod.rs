@@ -13,6 +13,7 @@ pub mod blocked;
 pub mod client_memory;
 pub mod cron;
 pub mod ending;
+pub mod failover;
 pub mod host;
 pub mod info;
 pub mod log;

@@ -34,7 +34,6 @@ const MISSING: &[&str] = &[
     "eval_ro",
     "evalsha",
     "evalsha_ro",
-    "failover",
     "fcall",
     "fcall_ro",
     "function",

@@ -24,6 +24,7 @@ mod command_docs;
 mod configuration;
 mod ending;
 mod exchange;
+mod failover;
 mod fan_out;
 mod fidelity;
 mod field_deadlines;

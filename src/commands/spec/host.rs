@@ -84,6 +84,17 @@ pub struct Migration {
     pub is_silent: bool,
 }
 
+/// What FAILOVER asks for.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct FailoverWish {
+    /// Address and port of the replica that takes over, as INFO names it; none: whichever has everything first.
+    pub target: Option<(String, i64)>,
+    /// For how long it may be waited for.
+    pub timeout: Option<Duration>,
+    /// When the time is over the target takes over with what it has, instead of nobody.
+    pub is_forced: bool,
+}
+
 /// How CLIENT UNBLOCK ends a wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unblocking {
@@ -213,6 +224,10 @@ pub trait Host: Send + Sync {
     fn admit_replica(&self, session: &Session, failover: Option<&[u8]>) -> Result<(), Failure>;
     /// REPLICAOF: follow the primary at (host, port), or nobody.
     fn replicaof(&self, primary: Option<(&str, u16)>, session: &Session) -> Result<Replicaof, Failure>;
+    /// FAILOVER: a replica is to take over. Returns when writes are paused; the rest happens on a thread of its own.
+    fn failover(&self, wish: FailoverWish) -> Result<(), Failure>;
+    /// FAILOVER ABORT: false if there is none.
+    fn abort_failover(&self) -> bool;
     /// WAIT: how many replicas acknowledged the client's last write. None: it blocks, and is answered later.
     fn wait(
         &self,

@@ -103,7 +103,7 @@ impl Executor {
     }
 
     /// A walk holds one shard's lock at a time, so it must not delete what it finds expired: the DEL could fall behind a
-    /// later write of the same key. On a primary such keys are deleted after it, each under its own lock.
+    /// later write of the same key. On a primary such keys are deleted after it, each under its own lock, unless clients are paused.
     fn walk(
         &mut self,
         session: &mut Session,
@@ -125,7 +125,7 @@ impl Executor {
         let tally = space.changes.tally;
         drop(space);
         self.tally(tally);
-        if !self.view.is_replica {
+        if !self.view.is_replica && !self.view.is_paused(self.now) {
             met.iter().for_each(|key| self.expire(session.db, key));
         }
     }

@@ -20,6 +20,7 @@ use crate::base::clock;
 use crate::base::ids::UnixMs;
 use crate::config::Config;
 use crate::exec::executor::Executor;
+use crate::replication::failover::Phase;
 use crate::replication::primary::follower::Follower;
 use crate::replication::primary::sender::Order;
 use crate::replication::primary::spool::spool;
@@ -27,7 +28,7 @@ use crate::replication::state::Replication;
 use crate::snapshot::{StartError, Subscription, WalkOptions};
 
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
-const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
+pub(in crate::replication) const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
 
 const TICK: Duration = Duration::from_secs(1);
 /// How soon a full sync is tried again that another walk has kept from starting.
@@ -110,6 +111,8 @@ impl Upkeep {
         // Seen while nobody can change the role.
         if !self.executor.view().is_replica
             && !self.replication.primary.is_silent.load(Relaxed)
+            // The replica that takes over has to have everything, so nothing more comes.
+            && self.replication.failover.phase() == Phase::Idle
             && let Some(writer) = self.executor.writer()
         {
             writer.append(None, &[bytes]);

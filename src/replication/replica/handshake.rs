@@ -125,18 +125,20 @@ pub fn introduce(wire: &mut Wire<'_>, me: &Introduction, patience: Duration) -> 
 }
 
 /// PSYNC from `(id, offset)`, our place in history `id`, and SYNC for a primary that does not know it. A primary whose
-/// history is another one answers with a full sync.
+/// history is another one answers with a full sync. `hands_over`: it is a replica of ours and is to become our primary.
 ///
 /// # Errors
 /// See [`Refusal`].
 pub fn synchronize(
     wire: &mut Wire<'_>,
     (id, offset): (ReplId, Offset),
+    hands_over: bool,
     patience: Duration,
 ) -> Result<Agreed, Refusal> {
     let offset = psync_offset(offset).to_string();
     log::info!("Trying a partial resynchronization (request {id}:{offset}).");
-    send(wire, &[b"PSYNC", id.as_bytes(), offset.as_bytes()])?;
+    let words = [b"PSYNC", id.as_bytes(), offset.as_bytes(), b"FAILOVER"];
+    send(wire, if hands_over { &words } else { &words[..3] })?;
     let reply = loop {
         // An empty line: the primary is busy with us, but there.
         let line = wire.line(patience)?;
@@ -159,6 +161,10 @@ pub fn synchronize(
         ))),
         PsyncReply::Malformed => {
             Err(Refusal::Refused(format!("Unexpected reply to PSYNC from master: '{}'", show(&reply))))
+        }
+        // A plain SYNC would not make it a primary.
+        PsyncReply::Unsupported if hands_over => {
+            Err(Refusal::Refused(format!("Unexpected reply to PSYNC FAILOVER: {}", show(&reply))))
         }
         PsyncReply::Unsupported => {
             log::info!("Master does not support PSYNC or is in error state (reply: {})", show(&reply));

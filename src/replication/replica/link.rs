@@ -24,6 +24,7 @@ use crate::base::ids::UnixMs;
 use crate::base::random::new_id;
 use crate::commands::spec::effect::encode;
 use crate::exec::engine::Engine;
+use crate::replication::failover::Phase;
 use crate::replication::identity::ReplId;
 use crate::replication::replica::apply::{Applier, ApplyError};
 use crate::replication::replica::control::{Control, Peer};
@@ -180,9 +181,14 @@ impl Link {
         let introduction = Introduction::of(&self.engine().config.load());
         let patience = self.patience();
         let position = (self.replication.identity().id, self.replication.offset());
-        let agreed = handshake::introduce(wire, &introduction, patience)
-            .and_then(|()| handshake::synchronize(wire, position, patience))
-            .map_err(|refusal| report_refusal(&refusal))?;
+        handshake::introduce(wire, &introduction, patience).map_err(|refusal| report_refusal(&refusal))?;
+        // Then we were the primary of the one that we turn to, and ask it to take our place.
+        let hands_over = self.replication.failover.phase() == Phase::InProgress;
+        let agreed = handshake::synchronize(wire, position, hands_over, patience);
+        if hands_over {
+            self.replication.failover.report(agreed.is_ok());
+        }
+        let agreed = agreed.map_err(|refusal| report_refusal(&refusal))?;
         self.has_acks = agreed != Agreed::FullWithoutPsync;
         let origin = match agreed {
             Agreed::Continue { id } => {

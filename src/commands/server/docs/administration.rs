@@ -40,6 +40,7 @@ pub(super) const SYNTAX: &[(&str, &str)] = &[
     ("expire", "key:k#0 seconds:i condition:o@7.0.0?(nx:t='NX' xx:t='XX' gt:t='GT' lt:t='LT')"),
     ("expireat", "key:k#0 unix-time-seconds:u condition:o@7.0.0?(nx:t='NX' xx:t='XX' gt:t='GT' lt:t='LT')"),
     ("expiretime", "key:k#0"),
+    ("failover", "target:b='TO'?(host port:i force:t='FORCE'?) abort:t='ABORT'? milliseconds:i='TIMEOUT'?"),
     ("flushall", "flush-type:o?(async:t='ASYNC'@4.0.0 sync:t='SYNC'@6.2.0)"),
     ("flushdb", "flush-type:o?(async:t='ASYNC'@4.0.0 sync:t='SYNC'@6.2.0)"),
     ("hello", "arguments:b?(protover:i auth:b='AUTH'?(username password) clientname='SETNAME'?)"),
