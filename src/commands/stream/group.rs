@@ -110,11 +110,13 @@ fn options(ctx: &Ctx<'_, '_>, may_make_stream: bool) -> Result<Options, Failure>
             return Err(bad_subcommand(&args));
         }
     }
-    // Options may be said twice as long as there are no more words than all of them once.
-    if args.len() > if may_make_stream { 8 } else { 7 } {
-        return Err(bad_subcommand(&args));
-    }
     Ok(options)
+}
+
+/// Options may be said twice as long as there are no more words than all of them once. Asked only when the key, and the group,
+/// are known to be what they should.
+fn check_words(args: &Args<'_>, words_max: usize) -> Result<(), Failure> {
+    if args.len() > words_max { Err(bad_subcommand(args)) } else { Ok(()) }
 }
 
 /// What Redis says of a subcommand whose words make no sense.
@@ -151,6 +153,7 @@ fn create(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
         None if options.makes_stream => StreamId::MIN,
         None => return Err(NO_KEY),
     };
+    check_words(&ctx.args, 8)?;
     let last_id = match ctx.args.get(4) {
         b"$" => last,
         text => parse::id(text)?,
@@ -170,6 +173,7 @@ fn setid(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     let options = options(ctx, false)?;
     let args = ctx.args;
     let mut edit = with_group(ctx.space.edit::<Stream>(args.get(2))?, &args)?;
+    check_words(&args, 7)?;
     let last_id = match args.get(4) {
         b"$" => edit.log().last_id(),
         b"-" => StreamId::MIN,

@@ -283,6 +283,24 @@ fn groups_are_made_moved_and_destroyed() {
 }
 
 #[test]
+fn xgroup_looks_at_the_key_before_it_counts_the_words() {
+    let mut h = with_entries(1);
+    h.run("set str v");
+    const TWICE: &str = "entriesread 1 entriesread 2";
+    const WRONG: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
+    let too_many = |name: &str| {
+        format!("-ERR unknown subcommand or wrong number of arguments for '{name}'. Try XGROUP HELP.")
+    };
+    h.reads(&format!("xgroup create str g $ {TWICE}"), WRONG);
+    h.reads(&format!("xgroup create s g $ {TWICE}"), &too_many("create"));
+    h.reads(&format!("xgroup setid str g $ {TWICE}"), WRONG);
+    h.reads(&format!("xgroup setid s g $ {TWICE}"), "-NOGROUP No such consumer group 'g' for key name 's'");
+    h.run("xgroup create s g $");
+    h.reads(&format!("xgroup setid s g $ {TWICE}"), &too_many("setid"));
+    h.reads("xgroup setid str g $ what", &too_many("setid"));
+}
+
+#[test]
 fn xinfo_full_shows_everything() {
     let mut h = with_entries(2);
     h.run("xgroup create s g 0");
