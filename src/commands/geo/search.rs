@@ -12,8 +12,8 @@ use crate::commands::geo::{GEO, write_distance, write_position};
 use crate::commands::sorted_set::store;
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Keys, Row, Run, flags};
 use crate::types::SortedSet;
-use crate::types::geo::Position;
 use crate::types::geo::area::Shape;
+use crate::types::geo::{Position, integer_of};
 use crate::types::sorted_set::{Limits, Probe};
 
 const OF_BOXES: &str = "O(N+log(M)) with N members in the boxes around the shape and M that are found.";
@@ -160,7 +160,7 @@ fn show(ctx: &mut Ctx<'_, '_>, search: &Search<'_>, found: &[Found]) {
             write_distance(reply, found.distance / search.unit);
         }
         if search.with_hash {
-            reply.int(found.score as i64);
+            reply.int(integer_of(found.score));
         }
         if search.with_position {
             write_position(reply, found.position);

@@ -30,6 +30,24 @@ fn degrees(radians: f64) -> f64 {
     radians / RADIANS_PER_DEGREE
 }
 
+/// 2 to the 63rd.
+const HALF_RANGE: f64 = (1u64 << 63) as f64;
+
+/// A score as a whole number. What lies beyond 64 bits is the smallest one, as on x86-64: C leaves it open, and clients may
+/// have made any score with ZADD.
+pub fn integer_of(score: f64) -> i64 {
+    if (-HALF_RANGE..HALF_RANGE).contains(&score) { score as i64 } else { i64::MIN }
+}
+
+/// As `integer_of`, without a sign: the upper half of the numbers is converted as the lower one and moved.
+fn bits_of(score: f64) -> u64 {
+    if score < HALF_RANGE {
+        integer_of(score) as u64
+    } else {
+        integer_of(score - HALF_RANGE) as u64 ^ 1 << 63
+    }
+}
+
 /// Longitude and latitude in degrees.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Position {
@@ -51,9 +69,7 @@ impl Position {
 
     /// The position that a score stands for: the middle of its box.
     pub fn of_score(score: f64) -> Position {
-        // C's conversion, which a negative score goes through as well.
-        let bits = if score < 0.0 { score as i64 as u64 } else { score as u64 };
-        let area = GeoBox { bits, steps: STEPS_MAX }.area();
+        let area = GeoBox { bits: bits_of(score), steps: STEPS_MAX }.area();
         let middle = |(min, max): (f64, f64), bound: f64| ((min + max) / 2.0).clamp(-bound, bound);
         Position {
             longitude: middle(area.longitude, LONGITUDE_MAX),
@@ -180,7 +196,7 @@ fn gather(bits: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{GeoBox, Position, STEPS_MAX, deinterleave, interleave};
+    use super::{GeoBox, Position, STEPS_MAX, bits_of, deinterleave, integer_of, interleave};
     use crate::base::random::Rng;
 
     const PALERMO: Position = Position { longitude: 13.361389, latitude: 38.115556 };
@@ -197,6 +213,20 @@ mod tests {
         assert_eq!(palermo.distance(catania), 166274.15156960033);
         assert_eq!(&palermo.geohash(), b"sqc8b49rny0");
         assert_eq!(&catania.geohash(), b"sqdtr74hyu0");
+    }
+
+    #[test]
+    fn scores_that_are_no_positions_are_converted_as_by_redis() {
+        let check = |score: f64, integer: i64, bits: u64| {
+            assert_eq!((integer_of(score), bits_of(score)), (integer, bits), "{score}");
+        };
+        check(-2.5, -2, u64::MAX - 1);
+        check(1e18, 1_000_000_000_000_000_000, 1_000_000_000_000_000_000);
+        check(1e19, i64::MIN, 10_000_000_000_000_000_000);
+        check(1e20, i64::MIN, 0);
+        check(f64::INFINITY, i64::MIN, 0);
+        check(-1e20, i64::MIN, 1 << 63);
+        check(f64::NEG_INFINITY, i64::MIN, 1 << 63);
     }
 
     #[test]
