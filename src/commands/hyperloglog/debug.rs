@@ -6,7 +6,9 @@ use crate::commands::hyperloglog::{HYPERLOGLOG, sketch_of};
 use crate::commands::spec::{Args, Control, Ctx, Effect, Failure, Flags, Keys, Row, Run, flags};
 use crate::keyspace::space::{Occupied, Slot};
 use crate::types::hyperloglog::sparse::{self, Run as Registers};
-use crate::types::hyperloglog::{Form, HEADER_BYTES, Pattern, add, count, dense, empty, form, to_dense};
+use crate::types::hyperloglog::{
+    Excess, Form, HEADER_BYTES, Pattern, add, count, dense, empty, form, to_dense,
+};
 
 pub const ROWS: &[Row] = &[
     Row {
@@ -77,7 +79,7 @@ fn make_dense(slot: &mut Occupied<'_, '_>) -> Result<bool, Failure> {
     if form == Form::Dense {
         return Ok(false);
     }
-    let dense = to_dense(bytes)?;
+    let dense = to_dense(bytes, Excess::Corrupt)?;
     slot.change_bytes(|bytes| *bytes = dense);
     Ok(true)
 }
@@ -97,13 +99,13 @@ const ELEMENTS: u64 = 1_000_000;
 fn pfselftest(_args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     let seed = control.rng.next_u64();
     let sparse_max = control.host.config().load().hll_sparse_max_bytes;
-    let (mut compact, mut plain) = (empty(), to_dense(&empty())?);
+    let (mut compact, mut plain) = (empty(), to_dense(&empty(), Excess::Corrupt)?);
     let mut checkpoint = 1;
     for number in 1..=ELEMENTS {
         let pattern = Pattern::of(&(number ^ seed).to_le_bytes());
         dense::raise(&mut plain[HEADER_BYTES..], pattern);
         let compact_form = form(&compact).expect("made here");
-        add(&mut compact, compact_form, pattern, sparse_max)?;
+        add(&mut compact, compact_form, pattern, sparse_max, Excess::Corrupt)?;
         if number == checkpoint {
             checkpoint *= 10;
             check(number, &compact, &plain, sparse_max)?;

@@ -8,8 +8,8 @@ use crate::commands::spec::{Ctx, Effect, Failure, Flags, Keys, Row, Run, flags};
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::{Expiry, Slot};
 use crate::types::hyperloglog::{
-    Form, HEADER_BYTES, Pattern, REGISTERS, add, cached, count, count_registers, dense, empty, forget_cached,
-    form, merge, set_cached, to_dense,
+    Excess, Form, HEADER_BYTES, Pattern, REGISTERS, add, cached, count, count_registers, dense, empty,
+    forget_cached, form, merge, set_cached, to_dense,
 };
 
 pub const ROWS: &[Row] = &[
@@ -51,12 +51,12 @@ pub const ROWS: &[Row] = &[
 ];
 
 fn pfadd(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
-    let sparse_max = ctx.config.hll_sparse_max_bytes;
+    let limits = (ctx.config.hll_sparse_max_bytes, excess(ctx));
     let elements = || ctx.args.from(2).map(Pattern::of);
     let changed = match ctx.space.slot(ctx.args.get(1)) {
         Slot::Vacant(slot) => {
             let mut bytes = empty();
-            add_all(&mut bytes, elements(), sparse_max)?;
+            add_all(&mut bytes, elements(), limits)?;
             forget_cached(&mut bytes);
             slot.insert_raw(bytes);
             true
@@ -80,7 +80,7 @@ fn pfadd(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
                 Form::Sparse => {
                     // A copy, since an element may find the sketch corrupt when others have been added already.
                     let mut copy = bytes.to_vec();
-                    let changes = add_all(&mut copy, elements(), sparse_max)?;
+                    let changes = add_all(&mut copy, elements(), limits)?;
                     if changes {
                         forget_cached(&mut copy);
                         slot.change_bytes(|bytes| *bytes = copy);
@@ -105,17 +105,22 @@ fn pfadd(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
 fn add_all(
     bytes: &mut Vec<u8>,
     patterns: impl Iterator<Item = Pattern>,
-    sparse_max: usize,
+    (sparse_max, excess): (usize, Excess),
 ) -> Result<bool, Failure> {
     let mut form = form(bytes).expect("the caller has looked, or made it");
     let mut changed = false;
     for pattern in patterns {
-        if add(bytes, form, pattern, sparse_max)? {
+        if add(bytes, form, pattern, sparse_max, excess)? {
             changed = true;
             form = crate::types::hyperloglog::form(bytes).expect("adding keeps a sketch one");
         }
     }
     Ok(changed)
+}
+
+/// A sketch that the primary's version takes for one is none that we could refuse.
+fn excess(ctx: &Ctx<'_, '_>) -> Excess {
+    if ctx.from_primary { Excess::Ignored } else { Excess::Corrupt }
 }
 
 fn pfcount(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
@@ -124,7 +129,7 @@ fn pfcount(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
         for key in ctx.args.from(1) {
             if let Some(entry) = ctx.space.read(key) {
                 let (bytes, form) = sketch_of(entry)?;
-                merge(&mut max, bytes, form)?;
+                merge(&mut max, bytes, form, Excess::Corrupt)?;
             }
         }
         ctx.reply.int(count_registers(&max) as i64);
@@ -153,24 +158,24 @@ fn pfcount(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
 
 fn pfmerge(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     let mut max = [0; REGISTERS];
-    let mut is_dense = false;
+    let (mut is_dense, excess) = (false, excess(ctx));
     for key in ctx.args.from(1) {
         if let Some(entry) = ctx.space.read(key) {
             let (bytes, form) = sketch_of(entry)?;
             is_dense |= form == Form::Dense;
-            merge(&mut max, bytes, form)?;
+            merge(&mut max, bytes, form, excess)?;
         }
     }
     let sparse_max = ctx.config.hll_sparse_max_bytes;
     let raise = |mut bytes: Vec<u8>| -> Result<Vec<u8>, Failure> {
         if is_dense && form(&bytes) == Some(Form::Sparse) {
-            bytes = to_dense(&bytes)?;
+            bytes = to_dense(&bytes, excess)?;
         }
         let registers = max.iter().enumerate().filter(|(_, value)| **value > 0);
         add_all(
             &mut bytes,
             registers.map(|(register, value)| Pattern { register, value: *value }),
-            sparse_max,
+            (sparse_max, excess),
         )?;
         forget_cached(&mut bytes);
         Ok(bytes)
@@ -254,5 +259,15 @@ mod tests {
         }
         h.reads("strlen k", ":17");
         h.reads("exists m", ":0");
+        // A complete sketch with a value behind it.
+        h.run_words(&[b"set", b"k", b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\x80\x7f\xff\x80"]);
+        for request in ["pfcount k", "pfcount k k", "pfmerge m k", "pfmerge k"] {
+            h.reads(request, CORRUPT);
+        }
+        h.from_primary = true;
+        h.check("pfmerge m k", "+OK", "pfmerge m k");
+        h.check("pfmerge k m", "+OK", "pfmerge k m");
+        h.reads("strlen k", ":19");
+        h.reads("strlen m", ":18");
     }
 }

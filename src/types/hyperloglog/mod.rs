@@ -35,6 +35,15 @@ const STALE: u8 = 0x80;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Corrupt;
 
+/// What a run of values behind the last register of a sparse sketch is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Excess {
+    /// A sign of corruption, as in the servers of today.
+    Corrupt,
+    /// The end of the sketch, as in Redis up to 7.2.9 and Valkey up to 8.0.3.
+    Ignored,
+}
+
 /// How the registers are stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
@@ -79,14 +88,20 @@ fn header(form: Form) -> Vec<u8> {
 ///
 /// # Errors
 /// A corrupt sketch, which may have been changed.
-pub fn add(bytes: &mut Vec<u8>, form: Form, pattern: Pattern, sparse_max: usize) -> Result<bool, Corrupt> {
+pub fn add(
+    bytes: &mut Vec<u8>,
+    form: Form,
+    pattern: Pattern,
+    sparse_max: usize,
+    excess: Excess,
+) -> Result<bool, Corrupt> {
     match form {
         Form::Dense => Ok(dense::raise(&mut bytes[HEADER_BYTES..], pattern)),
         Form::Sparse => match sparse::raise(bytes, pattern, sparse_max)? {
             sparse::Raised::No => Ok(false),
             sparse::Raised::Yes => Ok(true),
             sparse::Raised::TooLarge => {
-                *bytes = to_dense(bytes)?;
+                *bytes = to_dense(bytes, excess)?;
                 Ok(dense::raise(&mut bytes[HEADER_BYTES..], pattern))
             }
         },
@@ -97,12 +112,12 @@ pub fn add(bytes: &mut Vec<u8>, form: Form, pattern: Pattern, sparse_max: usize)
 ///
 /// # Errors
 /// The runs do not cover exactly all registers.
-pub fn to_dense(bytes: &[u8]) -> Result<Vec<u8>, Corrupt> {
+pub fn to_dense(bytes: &[u8], excess: Excess) -> Result<Vec<u8>, Corrupt> {
     let mut dense = vec![0; DENSE_BYTES];
     dense[..HEADER_BYTES].copy_from_slice(&bytes[..HEADER_BYTES]);
     dense[ENCODING_AT] = 0;
     let registers = &mut dense[HEADER_BYTES..];
-    sparse::each_value(&bytes[HEADER_BYTES..], |range, value| {
+    sparse::each_value(&bytes[HEADER_BYTES..], excess, |range, value| {
         range.for_each(|index| dense::set(registers, index, value));
     })?;
     Ok(dense)
@@ -112,14 +127,14 @@ pub fn to_dense(bytes: &[u8]) -> Result<Vec<u8>, Corrupt> {
 ///
 /// # Errors
 /// A corrupt sketch; `max` may have been raised.
-pub fn merge(max: &mut Registers, bytes: &[u8], form: Form) -> Result<(), Corrupt> {
+pub fn merge(max: &mut Registers, bytes: &[u8], form: Form, excess: Excess) -> Result<(), Corrupt> {
     let registers = &bytes[HEADER_BYTES..];
     match form {
         Form::Dense => {
             max.iter_mut().zip(dense::values(registers)).for_each(|(max, value)| *max = value.max(*max));
             Ok(())
         }
-        Form::Sparse => sparse::each_value(registers, |range, value| {
+        Form::Sparse => sparse::each_value(registers, excess, |range, value| {
             max[range].iter_mut().for_each(|max| *max = value.max(*max));
         }),
     }
@@ -136,7 +151,7 @@ pub fn count(bytes: &[u8], form: Form) -> Result<u64, Corrupt> {
         Form::Dense => dense::values(registers).for_each(|value| histogram[usize::from(value)] += 1),
         Form::Sparse => {
             histogram[0] = REGISTERS as u32;
-            sparse::each_value(registers, |range, value| {
+            sparse::each_value(registers, Excess::Corrupt, |range, value| {
                 histogram[usize::from(value)] += range.len() as u32;
                 histogram[0] -= range.len() as u32;
             })?;

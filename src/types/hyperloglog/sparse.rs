@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use crate::types::hyperloglog::{Corrupt, HEADER_BYTES, Pattern, REGISTERS, forget_cached};
+use crate::types::hyperloglog::{Corrupt, Excess, HEADER_BYTES, Pattern, REGISTERS, forget_cached};
 
 const ZERO_MAX: usize = 64;
 const VALUE_MAX: u8 = 32;
@@ -95,14 +95,17 @@ pub(super) fn push_zeros(bytes: &mut Vec<u8>, len: usize) {
 ///
 /// # Errors
 /// The runs do not cover exactly all registers; `found` may have been called.
-pub(super) fn each_value(bytes: &[u8], mut found: impl FnMut(Range<usize>, u8)) -> Result<(), Corrupt> {
+pub(super) fn each_value(
+    bytes: &[u8],
+    excess: Excess,
+    mut found: impl FnMut(Range<usize>, u8),
+) -> Result<(), Corrupt> {
     let mut index = 0usize;
     for run in runs(bytes) {
         let end = index + run.len();
-        if end > REGISTERS {
-            return Err(Corrupt);
-        }
         match run {
+            Run::Value { .. } if end > REGISTERS && excess == Excess::Ignored => break,
+            Run::Value { .. } | Run::Zero(_) | Run::LongZero(_) if end > REGISTERS => return Err(Corrupt),
             Run::Value { value, .. } => found(index..end, value),
             Run::Zero(_) | Run::LongZero(_) => {}
         }
