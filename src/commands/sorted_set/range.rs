@@ -181,7 +181,12 @@ fn zrangestore(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
         }
     }
     let destination = ctx.args.get(1);
-    Ok(store(ctx, destination, result, "zrangestore"))
+    let effect = store(ctx, destination, result, "zrangestore");
+    Ok(match effect {
+        // Valkey counts a negative offset from the end of a large set, as a replica too: it is told what became of it.
+        Effect::Verbatim if query.offset < 0 => Effect::rewritten(&[b"DEL", destination]),
+        Effect::Verbatim | Effect::None | Effect::Rewritten(_) => effect,
+    })
 }
 
 #[cfg(test)]
@@ -256,5 +261,9 @@ mod tests {
         h.check("zrangestore d none 0 -1", ":0", "zrangestore d none 0 -1");
         h.reads("exists d", ":0");
         h.reads("zrangestore d none 0 -1", ":0");
+        // Valkey would find something at a negative offset.
+        h.run("zadd d 1 m");
+        h.check("zrangestore d z -inf +inf byscore limit -1 5", ":0", "DEL d");
+        h.check("zrangestore d z -inf +inf byscore limit -1 5", ":0", "");
     }
 }
