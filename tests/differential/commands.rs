@@ -82,7 +82,6 @@ const KEYS: &[&str] = &[
     "OBJECT FREQ {key}",
     "OBJECT nothing {key}",
     "RESTORE {key} 0 {value}",
-    "DUMP nothing",
     "EXPIRE {key} -1",
     "PEXPIREAT {key} 1",
     "DBSIZE",
@@ -284,6 +283,7 @@ const LOOSE: &[(Compare, &[&str])] = &[
     (
         Compare::Shape,
         &[
+            "DUMP {key}",
             "SRANDMEMBER {set} [{signed}]",
             "HRANDFIELD {hash} [{signed} [WITHVALUES]]",
             "ZRANDMEMBER {zset} [{signed} [WITHSCORES]]",

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::differences::with_plain_numbers;
 use crate::reply::{Connection, Value};
 
 const CARRIED: &[u8] = b"carried";
@@ -30,15 +31,13 @@ fn content(connection: &mut Connection, key: &[u8]) -> (String, Value) {
 }
 
 /// The same value? Beside servers that fold the digits of scores into digests as they print them, since 7.2 otherwise than before, a
-/// sorted set is compared by what it shows.
+/// sorted set is compared by the numbers that it shows. A zero loses its sign in a listpack.
 fn same_value(ours: &mut Connection, theirs: &mut Connection, key: &[u8]) -> bool {
     if digest(ours, key) == digest(theirs, key) {
         return true;
     }
     let ((kind, one), (_, other)) = (content(ours, key), content(theirs, key));
-    // A zero loses its sign in a listpack.
-    let text = |value: Value| format!("{value:?}").replace("-0\"", "0\"").replace(",-0", ",0");
-    kind == "zset" && text(one) == text(other)
+    kind == "zset" && with_plain_numbers(&one) == with_plain_numbers(&other)
 }
 
 /// Keys whose values are not the same, and what they hold.

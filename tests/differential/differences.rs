@@ -29,7 +29,7 @@ const KNOWN: &[Known] = &[
     Known {
         peer: Product::Redis7,
         commands: &["Z", "BZ", "GEO", "SORT", "LPOP", "RPOP"],
-        applies: |seen| same_numbers(seen),
+        applies: |seen| same_numbers(seen.words, seen.ours, seen.theirs),
         reason: "Redis 7.0 prints doubles with 17 digits, 7.2 and later with as few as say the same",
     },
     Known {
@@ -84,6 +84,30 @@ const KNOWN: &[Known] = &[
     },
     Known {
         peer: Product::Redis7,
+        commands: &["PF"],
+        applies: is_excess,
+        reason: "since 7.2.10 values behind a complete sketch are corruption",
+    },
+    Known {
+        peer: Product::Valkey8,
+        commands: &["PF"],
+        applies: is_excess,
+        reason: "since 8.0.4 values behind a complete sketch are corruption",
+    },
+    Known {
+        peer: Product::Redis7,
+        commands: &["SORT"],
+        applies: is_cut_by_nul,
+        reason: "strcoll ends at a zero byte, and what is equal up to it comes in any order",
+    },
+    Known {
+        peer: Product::Valkey8,
+        commands: &["SORT"],
+        applies: is_cut_by_nul,
+        reason: "strcoll ends at a zero byte, and what is equal up to it comes in any order",
+    },
+    Known {
+        peer: Product::Redis7,
         commands: &["GEO"],
         applies: is_a_tie,
         reason: "places at the same distance come in any order",
@@ -115,13 +139,22 @@ const KNOWN: &[Known] = &[
     Known {
         peer: Product::Valkey8,
         commands: &["Z", "BZ"],
-        applies: |seen| same_numbers(seen),
+        applies: |seen| same_numbers(seen.words, seen.ours, seen.theirs),
         reason: "whether a zero has a sign depends on the encodings that a sorted set has gone through",
     },
     Known {
         peer: Product::Valkey8,
+        commands: &["ZR"],
+        applies: has_negative_offset,
+        reason: "there, a negative offset counts from the end of the range, unless the set is a listpack",
+    },
+    Known {
+        peer: Product::Valkey8,
         commands: &["XREAD"],
-        applies: |seen| seen.words.iter().any(|word| word == b"+") && !seen.ours.is_error(),
+        applies: |seen| {
+            seen.words.iter().any(|word| word == b"+")
+                && (!seen.ours.is_error() || seen.theirs.class().contains("last element ID"))
+        },
         reason: "here + is the last entry that there is, there the entry of the last id, deleted or not",
     },
     Known {
@@ -132,6 +165,16 @@ const KNOWN: &[Known] = &[
     },
 ];
 
+/// May the peer have changed the key without telling its replicas? There, a field that overflows and fails grows the string all the
+/// same, and an element that finds a sketch corrupt leaves what was added before it.
+pub fn hides_a_change(words: &[Vec<u8>], theirs: &Value) -> bool {
+    match words[0].as_slice() {
+        b"BITFIELD" => words.iter().any(|word| word.eq_ignore_ascii_case(b"FAIL")) && theirs.has_null(),
+        b"PFADD" | b"PFMERGE" => theirs.class().contains("INVALIDOBJ"),
+        _ => false,
+    }
+}
+
 /// Is this a difference that is listed?
 pub fn is_known(peer: Product, words: &[Vec<u8>], ours: &Value, theirs: &Value) -> bool {
     let name = String::from_utf8_lossy(&words[0]).to_ascii_uppercase();
@@ -141,6 +184,27 @@ pub fn is_known(peer: Product, words: &[Vec<u8>], ours: &Value, theirs: &Value) 
     KNOWN.iter().filter(is_of).any(|known| (known.applies)(seen))
 }
 
+/// A range that begins before its first element: empty here.
+fn has_negative_offset(seen: Seen<'_>) -> bool {
+    let is_limit = |word: &Vec<u8>| word.eq_ignore_ascii_case(b"LIMIT");
+    seen.ours.is_empty() && seen.words.windows(2).any(|pair| is_limit(&pair[0]) && pair[1].starts_with(b"-"))
+}
+
+/// Refused here only, as corrupt.
+fn is_excess(seen: Seen<'_>) -> bool {
+    // Another key may then be the one that is refused.
+    seen.ours.class().contains("INVALIDOBJ")
+}
+
+/// The same elements in another order, with zero bytes among them; with LIMIT, as many.
+fn is_cut_by_nul(seen: Seen<'_>) -> bool {
+    let has = |word: &str| seen.words.iter().any(|other| other.eq_ignore_ascii_case(word.as_bytes()));
+    let shows_nul = |value: &Value| format!("{value:?}").contains("\\x00");
+    has("ALPHA")
+        && (shows_nul(seen.ours) || shows_nul(seen.theirs))
+        && agree(if has("LIMIT") { Compare::Shape } else { Compare::Unordered }, seen.ours, seen.theirs)
+}
+
 /// The same places in another order; with COUNT, as many.
 fn is_a_tie(seen: Seen<'_>) -> bool {
     let is_limited = seen.words.iter().any(|word| word == b"COUNT");
@@ -148,14 +212,14 @@ fn is_a_tie(seen: Seen<'_>) -> bool {
 }
 
 /// The same but for the digits in which numbers are printed, and the sign of a zero.
-fn same_numbers(seen: Seen<'_>) -> bool {
+pub fn same_numbers(words: &[Vec<u8>], ours: &Value, theirs: &Value) -> bool {
     // Its order is that of a table.
-    let compare = if seen.words[0] == b"ZSCAN" { Compare::ScanPairs } else { Compare::Exact };
-    agree(compare, &with_plain_numbers(seen.ours), &with_plain_numbers(seen.theirs))
+    let compare = if words[0] == b"ZSCAN" { Compare::ScanPairs } else { Compare::Exact };
+    agree(compare, &with_plain_numbers(ours), &with_plain_numbers(theirs))
 }
 
 /// The reply with every number in one form.
-fn with_plain_numbers(value: &Value) -> Value {
+pub fn with_plain_numbers(value: &Value) -> Value {
     let plain = |bytes: &[u8]| {
         let number = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<f64>().ok());
         // Plus zero takes the sign from minus zero.

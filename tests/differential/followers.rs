@@ -50,7 +50,7 @@ impl Follower {
             .find(|line| line.contains("can't be applied") || line.contains("CRITICAL"))
             .map(str::to_owned);
         if let Some(line) = dropped {
-            return Some(format!("a replica of {:?} has dropped its link: {line}", self.product));
+            return Some(format!("the follower, a {:?}, has dropped its link: {line}", self.product));
         }
         let target = number(field(&mut primary, "master_repl_offset"));
         wait_for("the follower", || number(field(&mut own, "slave_repl_offset")) >= target);
@@ -61,8 +61,9 @@ impl Follower {
         };
         texts.extend(differing_groups(&mut primary, &mut own));
         let product = self.product;
-        (!texts.is_empty())
-            .then(|| format!("a replica of {product:?} differs from its primary: {}", texts.join("\n    ")))
+        (!texts.is_empty()).then(|| {
+            format!("the follower, a {product:?}, differs from its primary: {}", texts.join("\n    "))
+        })
     }
 }
 

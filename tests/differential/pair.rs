@@ -48,6 +48,15 @@ pub struct Finding {
     pub text: String,
 }
 
+/// What two replies to the same request say.
+enum Verdict {
+    Agree,
+    /// They are as they may be, but the keys of the request need not hold the same any more.
+    Forked,
+    /// A finding: its kind and text.
+    Differ(String, String),
+}
+
 pub struct Pair {
     peer: Product,
     ours: Connection,
@@ -172,9 +181,17 @@ impl Pair {
         let (template, words) = self.draw(random);
         let replies = self.run(&words);
         past.push(words.clone());
-        match replies {
-            Ok((ours, theirs)) => self.judge(template, &words, &ours, &theirs),
-            Err(found) => Some(found),
+        let (ours, theirs) = match replies {
+            Ok(replies) => replies,
+            Err(found) => return Some(found),
+        };
+        match self.judge(template, &words, &ours, &theirs) {
+            Verdict::Agree => None,
+            Verdict::Forked => {
+                self.forget(&words);
+                None
+            }
+            Verdict::Differ(kind, text) => Some((kind, text)),
         }
     }
 
@@ -210,11 +227,18 @@ impl Pair {
         };
         match (&ours, &theirs) {
             (Value::Many(_, Some(a)), Value::Many(_, Some(b))) if a.len() == b.len() => {
-                let judged = requests.iter().zip(a.iter().zip(b));
-                let all: Vec<_> = judged
-                    .filter_map(|((template, words), (a, b))| self.judge(template, words, a, b))
-                    .collect();
-                all.into_iter().next()
+                for (at, ((template, words), (a, b))) in requests.iter().zip(a.iter().zip(b)).enumerate() {
+                    match self.judge(template, words, a, b) {
+                        Verdict::Agree => {}
+                        Verdict::Forked => {
+                            // What came behind it may have carried the difference on.
+                            requests[at..].iter().for_each(|(_, words)| self.forget(words));
+                            return None;
+                        }
+                        Verdict::Differ(kind, text) => return Some((kind, text)),
+                    }
+                }
+                None
             }
             _ if ours == theirs => None,
             _ => Some((format!("EXEC {} {}", ours.class(), theirs.class()), format!("{ours:?}, {theirs:?}"))),
@@ -242,34 +266,26 @@ impl Pair {
         }
     }
 
-    /// Compares two replies; what differs, as kind and text.
-    fn judge(
-        &mut self,
-        template: &Template,
-        words: &[Vec<u8>],
-        ours: &Value,
-        theirs: &Value,
-    ) -> Option<(String, String)> {
-        let name = String::from_utf8_lossy(&words[0]).into_owned();
+    /// Compares two replies.
+    fn judge(&mut self, template: &Template, words: &[Vec<u8>], ours: &Value, theirs: &Value) -> Verdict {
         if template.forks && ours != theirs && !ours.is_error() && !theirs.is_error() {
             // Chance has chosen otherwise on the two sides.
-            let key = words.get(1).cloned().unwrap_or_default();
-            let _ =
-                (self.ours.run(&[b"DEL".to_vec(), key.clone()]), self.theirs.run(&[b"DEL".to_vec(), key]));
+            return Verdict::Forked;
         }
         if agree(template.compare, ours, theirs) {
-            return None;
+            let is_hidden = differences::hides_a_change(words, theirs);
+            return if is_hidden { Verdict::Forked } else { Verdict::Agree };
         }
         let is_known = differences::is_known(self.peer, words, ours, theirs);
         if is_known || self.is_unspecified(words) {
             // If only one of them has done something, or each something else, the keys are no longer the same.
-            if words[0] != b"OBJECT" && (!is_known || ours.is_error() || theirs.is_error()) {
-                self.forget(words);
-            }
-            return None;
+            let is_forked =
+                words[0] != b"OBJECT" && !(is_known && differences::same_numbers(words, ours, theirs));
+            return if is_forked { Verdict::Forked } else { Verdict::Agree };
         }
+        let name = String::from_utf8_lossy(&words[0]).into_owned();
         let kind = format!("{name} {} {}", ours.class(), theirs.class());
-        Some((kind, format!("{}\n  ours:   {ours:?}\n  theirs: {theirs:?}", show(words))))
+        Verdict::Differ(kind, format!("{}\n  ours:   {ours:?}\n  theirs: {theirs:?}", show(words)))
     }
 
     /// Deletes what a request may have changed otherwise on the two sides.
@@ -345,9 +361,13 @@ impl Pair {
     }
 }
 
-/// An id that is made of the time; and an index beyond 32 bits, which Valkey takes for one within the list, and tells its replicas.
+/// An id that is made of the time; an index beyond 32 bits, which Valkey takes for one within the list, and tells its replicas; and a
+/// negative offset, which there counts from the end if the set is large, whatever it is on a replica.
 fn is_left_out(words: &[Vec<u8>]) -> bool {
+    let is_negative = |word: &Vec<u8>| word.starts_with(b"-") && word.len() > 1;
+    let has_negative_offset = || words.windows(2).any(|pair| pair[0] == b"LIMIT" && is_negative(&pair[1]));
     words[0] == b"XADD" && words.iter().any(|word| word == b"*")
+        || words[0] == b"ZRANGESTORE" && has_negative_offset()
         || words[0] == b"LSET" && words.get(2).is_some_and(|index| index.len() > 9)
 }
 

@@ -119,6 +119,21 @@ impl Value {
         }
     }
 
+    /// Is it an array or a set without elements?
+    pub fn is_empty(&self) -> bool {
+        self.elements().is_some_and(<[Value]>::is_empty)
+    }
+
+    /// Is one of the elements a null?
+    pub fn has_null(&self) -> bool {
+        let is_null = |value: &Value| match value {
+            Value::Line(kind, _) => *kind == b'_',
+            Value::Bulk(_, bytes) => bytes.is_none(),
+            Value::Many(_, elements) => elements.is_none(),
+        };
+        self.elements().is_some_and(|elements| elements.iter().any(is_null))
+    }
+
     fn number(&self) -> Option<i64> {
         match self {
             Value::Line(b':', text) => std::str::from_utf8(text).ok()?.parse().ok(),
