@@ -100,6 +100,8 @@ fn options(ctx: &Ctx<'_, '_>, may_make_stream: bool) -> Result<Options, Failure>
         } else if args.is(at, "entriesread") && at + 1 < args.len() {
             options.entries_read = match args.int(at + 1)? {
                 -1 => None,
+                // A counter of Redis that has wrapped around.
+                count if ctx.from_primary => Some(count as u64),
                 count => Some(
                     u64::try_from(count)
                         .map_err(|_| Failure::text("ERR value for ENTRIESREAD must be positive or -1"))?,

@@ -88,7 +88,8 @@ impl<'a> GroupEffect<'a> {
     pub fn moved(&mut self, group: &Group) {
         let mut count = itoa::Buffer::new();
         let entries_read = match group.entries_read {
-            Some(read) => count.format(read as i64),
+            // More than 63 bits, which XSETID can lead to, is refused by those who follow.
+            Some(read) => count.format(i64::try_from(read).unwrap_or(i64::MAX)),
             None => "-1",
         };
         let last_id = group.last_id.text();

@@ -283,6 +283,23 @@ fn groups_are_made_moved_and_destroyed() {
 }
 
 #[test]
+fn counters_that_wrap_around_are_told_and_heard() {
+    let mut h = with_entries(3);
+    h.run("xgroup create s g 0 entriesread 9223372036854775807");
+    let read = "xreadgroup group g c count 1 noack streams s >";
+    h.check(
+        read,
+        "*1 *2 $1 s *1 *2 $3 1-0 *2 $1 f $1 v",
+        "XGROUP CREATECONSUMER s g c; XGROUP SETID s g 1-0 ENTRIESREAD 9223372036854775807",
+    );
+    let negative = "xgroup setid s g 0 entriesread -9223372036854775808";
+    h.reads(negative, "-ERR value for ENTRIESREAD must be positive or -1");
+    h.from_primary = true;
+    h.check(negative, "+OK", negative);
+    assert!(h.run("xinfo groups s").reply_text().contains("entries-read :-9223372036854775808"));
+}
+
+#[test]
 fn xgroup_looks_at_the_key_before_it_counts_the_words() {
     let mut h = with_entries(1);
     h.run("set str v");
