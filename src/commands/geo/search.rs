@@ -203,6 +203,16 @@ mod tests {
         h.reads("geosearch none frommember x byradius 1 m", "*0");
     }
 
+    /// What redis-server 7.0.15 answers: what stands at longitude 180 is found, what lies east of it is not.
+    #[test]
+    fn the_edge_of_the_map_is_searched() {
+        let mut h = Harness::new();
+        h.run("geoadd e 179.9 38 west -179.9 38 east 180 38 edge 179.9 41 north");
+        h.reads("geosearch e fromlonlat 180 38 byradius 1 km", "*1 $4 edge");
+        h.reads("geosearch e fromlonlat 180 38 byradius 500 km asc", "*3 $4 edge $4 west $5 north");
+        h.reads("geosearch e frommember edge bybox 100 100 km asc", "*2 $4 edge $4 west");
+    }
+
     #[test]
     fn results_are_stored() {
         let mut h = sicily();

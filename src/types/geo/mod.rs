@@ -150,19 +150,23 @@ impl GeoBox {
         (align(self.bits), align(self.bits.wrapping_add(1)))
     }
 
-    /// The box so many boxes further east and north, around the edges of the map.
+    /// The box so many boxes further east and north, around the edges of the map. What stands at longitude 180 has
+    /// boxes of its own behind the last one: those stay where only the latitude changes.
     fn neighbour(self, east: i32, north: i32) -> GeoBox {
         const LONGITUDE_BITS: u64 = 0xaaaa_aaaa_aaaa_aaaa;
         const LATITUDE_BITS: u64 = 0x5555_5555_5555_5555;
         let unused = 64 - 2 * self.steps;
         // Adding with the other coordinate's bits set carries across them; subtracting likewise.
-        let step = |own: u64, others: u64, by: i32| match by {
-            0 => own,
-            1.. => own.wrapping_add((others >> unused) + 1),
-            _ => (own | others >> unused).wrapping_sub((others >> unused) + 1),
+        let step = |own: u64, others: u64, by: i32| {
+            let bits = self.bits & own;
+            match by {
+                0 => bits,
+                1.. => bits.wrapping_add((others >> unused) + 1) & (own >> unused),
+                _ => (bits | others >> unused).wrapping_sub((others >> unused) + 1) & (own >> unused),
+            }
         };
-        let longitude = step(self.bits & LONGITUDE_BITS, LATITUDE_BITS, east) & (LONGITUDE_BITS >> unused);
-        let latitude = step(self.bits & LATITUDE_BITS, LONGITUDE_BITS, north) & (LATITUDE_BITS >> unused);
+        let (longitude, latitude) =
+            (step(LONGITUDE_BITS, LATITUDE_BITS, east), step(LATITUDE_BITS, LONGITUDE_BITS, north));
         GeoBox { bits: longitude | latitude, steps: self.steps }
     }
 }
