@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Run by `tests/run differential`, or `cargo test --test differential`. `STARLING_DIFFERENTIAL_SECONDS` says for how long (a minute
-//! unless told otherwise, shared by the peers); `STARLING_SEED=n` repeats a run, the seed is printed;
+//! unless told otherwise, shared by the peers, which run side by side in half of it); `STARLING_SEED=n` repeats a run, the seed is printed;
 //! `STARLING_DIFFERENTIAL_TRACE=file` keeps all commands of the last round that found something.
 //! Always: a round that found something is over, and the next one starts with empty servers; what differs on purpose is listed with
 //! its reason in `differences`; replies that depend on chance or time are compared by what they have in common.

@@ -277,7 +277,8 @@ impl Pair {
             return if is_hidden { Verdict::Forked } else { Verdict::Agree };
         }
         let is_known = differences::is_known(self.peer, words, ours, theirs);
-        if is_known || self.is_unspecified(words) || self.refuses_by_mistake(words, theirs) {
+        let is_by_order = self.has_form_by_order(words, ours, theirs);
+        if is_known || is_by_order || self.is_unspecified(words) || self.refuses_by_mistake(words, theirs) {
             // If only one of them has done something, or each something else, the keys are no longer the same.
             let is_harmless = is_known && differences::same_numbers(words, ours, theirs)
                 || is_question(&mut self.ours, &words[0]);
@@ -326,6 +327,20 @@ impl Pair {
         };
         words.iter().any(is_lex)
             && words[1..].iter().any(|key| key.contains(&b':') && has_several_scores(key))
+    }
+
+    /// A result in which few integers come before the first text is a listpack, otherwise it goes from an intset to a table at once; in
+    /// which order they come is up to the table of the set that they are taken from.
+    fn has_form_by_order(&mut self, words: &[Vec<u8>], ours: &Value, theirs: &Value) -> bool {
+        let is_form = |value: &Value| matches!(value.bytes(), Some(b"listpack" | b"hashtable"));
+        words[0] == b"OBJECT"
+            && is_form(ours)
+            && is_form(theirs)
+            && !self.thresholds.contains("set-max-intset-entries 512")
+            && self
+                .theirs
+                .run(&[b"SCARD", words[words.len() - 1].as_slice()])
+                .is_ok_and(|reply| !reply.is_error())
     }
 
     /// There, SORT takes every weight for one out of range once any number was, until another command clears the C library's errno.
