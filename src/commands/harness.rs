@@ -15,7 +15,7 @@ use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::random::Rng;
 use crate::commands::spec::effect::encode;
 use crate::commands::spec::host::{
-    FailoverWish, MemoryFigures, Migration, Pause, Reloading, Replicaof, Saving, Shutdown, Unblocking,
+    FailoverWish, MemoryFigures, Migration, Pause, Relief, Reloading, Replicaof, Saving, Shutdown, Unblocking,
 };
 use crate::commands::spec::table::{Command, CommandId, table};
 use crate::commands::spec::{Answer, Args, Blocking, Control, Ctx, Effect, Failure, Host, Next, Run, keys};
@@ -213,6 +213,7 @@ impl Harness {
             now: self.now,
             rng: &mut control_rng,
             full_name: command.full_name,
+            may_block: true,
             next: Next::Continue,
         };
         let result = match command.row.run {
@@ -372,16 +373,17 @@ impl Host for TestHost {
         0
     }
 
-    fn are_clients_heavy(&self) -> bool {
-        false
+    fn client_relief(&self, _now_ns: u64) -> Relief {
+        Relief::None
     }
 
     fn replace_keyspace(&self, keyspace: Keyspace) {
         *self.keyspace.lock().expect("no test panics while holding it") = Arc::new(keyspace);
     }
 
-    fn discard(&self, keyspace: Arc<Keyspace>) {
+    fn discard(&self, keyspace: Arc<Keyspace>, waiting: Option<&Arc<Client>>) -> bool {
         drop(keyspace);
+        waiting.is_some()
     }
 
     fn set_config(&self, _asker: Asker, _pairs: &[(&[u8], &[u8])]) -> Result<(), Failure> {

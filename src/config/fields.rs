@@ -6,6 +6,7 @@
 //! tell the truth about them. To give such a directive an effect, add a field here and name it in the row.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::rows;
 use super::value::{MemoryOrShare, OutputLimits, PrimaryAddress, SavePoint, Value};
@@ -18,8 +19,9 @@ macro_rules! config_fields {
         #[derive(Clone, Debug, PartialEq)]
         pub struct Config {
             $($(#[$meta])* pub $field: $type,)+
-            /// Values of the directives that are accepted without effect, by name.
-            pub(super) accepted: BTreeMap<&'static str, Value>,
+            /// Values of the directives that are accepted without effect, by name. Shared by the configurations that follow
+            /// each other, until one of them changes: CONFIG SET is not to take kilobytes while memory is scarce.
+            pub(super) accepted: Arc<BTreeMap<&'static str, Value>>,
         }
 
         impl Config {
@@ -28,7 +30,7 @@ macro_rules! config_fields {
 
             /// All fields empty: never seen outside of `default`, which fills in every row.
             fn blank() -> Config {
-                Config { $($field: Default::default(),)+ accepted: BTreeMap::new() }
+                Config { $($field: Default::default(),)+ accepted: Arc::default() }
             }
         }
     };
@@ -113,6 +115,8 @@ config_fields! {
     pub lazyfree_lazy_expire: bool,
     pub lazyfree_lazy_server_del: bool,
     pub lazyfree_lazy_user_del: bool,
+    /// Do FLUSHALL and FLUSHDB answer before the memory is free?
+    pub lazyfree_lazy_user_flush: bool,
     pub lfu_log_factor: u32,
     /// Minutes.
     pub lfu_decay_time: u32,

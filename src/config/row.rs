@@ -2,6 +2,8 @@
 //!
 //! Rows are `static` and written with the constructors below, in `rows/`, one file per topic. The loader, CONFIG
 //! GET, SET and REWRITE, the error texts, `docs/configuration.md` and the tests read nothing else.
+use std::sync::Arc;
+
 use super::fields::Config;
 use super::kind::Kind;
 use super::value::Value;
@@ -178,7 +180,7 @@ impl Row {
     pub(super) fn set(&self, config: &mut Config, value: Value) {
         match self.slot {
             Slot::Field { set, .. } => set(config, value),
-            Slot::Accepted => drop(config.accepted.insert(self.name, value)),
+            Slot::Accepted => drop(Arc::make_mut(&mut config.accepted).insert(self.name, value)),
         }
     }
 

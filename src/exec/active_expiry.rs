@@ -45,6 +45,12 @@ impl ActiveExpiry {
         ActiveExpiry { executor, next: (0, 0) }
     }
 
+    /// Takes up what is current: databases that are to be freed are not held any longer.
+    pub fn let_go(&mut self) {
+        self.executor.unpark();
+        self.executor.park();
+    }
+
     /// Looks at all shards, or at as many as `budget` allows.
     pub fn round(&mut self, budget: Duration) -> Round {
         self.executor.unpark();

@@ -182,8 +182,8 @@ impl Executor {
             }
             Run::Whole(handler) => {
                 session.db = placed.db;
-                let (_, dirty) = self.whole_effect(session, placed.command, handler, placed.args, reply)?;
-                self.counters.add(Count::Dirty, dirty);
+                let done = self.whole_effect(session, placed.command, handler, placed.args, reply, false)?;
+                self.counters.add(Count::Dirty, done.dirty);
                 Ok(())
             }
             Run::Walk(_) | Run::Control(_) | Run::Exec | Run::Watch | Run::Container => {

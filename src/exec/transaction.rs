@@ -285,9 +285,9 @@ fn run_one(
         }
         Run::Whole(handler) => {
             space.release();
-            executor.whole_effect(session, command, handler, args, reply).map(|(effect, dirty)| {
-                space.changes.tally.add(Tally { dirty, ..Tally::default() });
-                effect
+            executor.whole_effect(session, command, handler, args, reply, false).map(|done| {
+                space.changes.tally.add(Tally { dirty: done.dirty, ..Tally::default() });
+                done.effect
             })
         }
         Run::Control(_) => {

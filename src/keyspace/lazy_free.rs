@@ -3,7 +3,7 @@
 //! ```text
 //!  under the shard's lock    Garbage::put: a small value is dropped, a costly one is kept aside
 //!  the locks are let go      Garbage is emptied: dropped by this thread, or sent to the background thread
-//!  FLUSHALL, full sync       LazyFree::discard: whole databases, on a thread of their own
+//!  FLUSHALL, full sync       LazyFree::discard: whole databases, on a thread of their own, which tells when they are gone
 //! ```
 //!
 //! Filled by `space` with each removal and replacement. The options `lazyfree-lazy-*` say who drops which values. Always:
@@ -24,6 +24,9 @@ pub const BYTES_MAX: usize = 64 * 1024;
 
 /// Executors are woken when databases are exchanged; who still holds old ones after so long is a snapshot.
 const EXECUTORS_LET_GO_WITHIN: Duration = Duration::from_millis(200);
+/// A client may be waiting for its FLUSHALL, so the first looks come soon; a busy executor takes its time.
+const EXECUTORS_LOOK_AGAIN_MIN: Duration = Duration::from_micros(20);
+const EXECUTORS_LOOK_AGAIN_MAX: Duration = Duration::from_millis(1);
 
 /// Why a value goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,14 +80,35 @@ impl Counts {
     }
 }
 
+/// Tells somebody that databases are gone, once: when it is dropped, whatever has become of the thread that frees them.
+pub struct Gone(Option<Box<dyn FnOnce() + Send>>);
+
+impl Gone {
+    pub fn new(tell: impl FnOnce() + Send + 'static) -> Gone {
+        Gone(Some(Box::new(tell)))
+    }
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        if let Some(tell) = self.0.take() {
+            tell();
+        }
+    }
+}
+
 impl Counts {
     /// Waits until nobody else has the databases: executors hold on to them until their next batch, a snapshot to its end.
-    fn await_others(&self, old: &Arc<Keyspace>) {
+    /// Nobody is kept waiting for the end of a snapshot: `gone` does not outlive the first wait then.
+    fn await_others(&self, old: &Arc<Keyspace>, gone: &mut Option<Gone>) {
         let started = Instant::now();
+        let mut nap = EXECUTORS_LOOK_AGAIN_MIN;
         while Arc::strong_count(old) > 1 && started.elapsed() < EXECUTORS_LET_GO_WITHIN {
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(nap);
+            nap = (nap * 2).min(EXECUTORS_LOOK_AGAIN_MAX);
         }
         if Arc::strong_count(old) > 1 {
+            *gone = None;
             self.emptying.fetch_sub(1, Relaxed);
             while Arc::strong_count(old) > 1 {
                 std::thread::sleep(Duration::from_millis(10));
@@ -123,17 +147,19 @@ impl LazyFree {
     }
 
     /// Drops databases of `old` that are not in `current`, on a thread of their own: freeing millions of keys takes a while.
-    pub fn discard(&self, old: Arc<Keyspace>, current: &Keyspace) {
+    /// `gone` is dropped when their memory is free.
+    pub fn discard(&self, old: Arc<Keyspace>, current: &Keyspace, mut gone: Option<Gone>) {
         let is_gone = |db: &Arc<Db>| !current.iter().any(|(_, kept)| Arc::ptr_eq(kept, db));
         let objects = old.iter().filter(|(_, db)| is_gone(db)).map(|(_, db)| db.len() as u64).sum();
         self.counts.pending.fetch_add(objects, Relaxed);
         self.counts.emptying.fetch_add(1, Relaxed);
         let counts = self.counts.clone();
         let work = move || {
-            counts.await_others(&old);
+            counts.await_others(&old, &mut gone);
             drop(old);
             counts.emptying.fetch_sub(1, Relaxed);
             counts.note_freed(objects);
+            drop(gone);
         };
         if std::thread::Builder::new().name("lazy-free".into()).spawn(work).is_err() {
             // The closure is dropped, and the databases with it, by this thread.
@@ -220,9 +246,12 @@ impl Drop for Garbage<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Garbage, Lazy, LazyFree, Why};
+    use super::{Garbage, Gone, Lazy, LazyFree, Why};
+    use crate::keyspace::db::Keyspace;
     use crate::keyspace::entry::Entry;
     use crate::types::Str;
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
     use std::time::{Duration, Instant};
 
     /// How many of two values, of `bytes` each, does the background thread get when they go for `why`?
@@ -257,5 +286,25 @@ mod tests {
         check(Lazy { server_del: true, ..none }, Why::Replaced, large, 2);
         check(Lazy { expire: true, ..none }, Why::Expired, large, 2);
         check(Lazy { eviction: true, ..none }, Why::Evicted, large, 2);
+    }
+    /// Databases that somebody else holds on to for `held`, if at all: are they gone when the one who waits is told?
+    fn check_told(held: Option<Duration>, is_gone: bool) {
+        let (old, current) = (Arc::new(Keyspace::new(1)), Keyspace::new(1));
+        let (weak, holder) = (Arc::downgrade(&old), held.map(|_| old.clone()));
+        let (sender, told) = channel();
+        let gone = Gone::new(move || drop(sender.send(weak.strong_count() == 0)));
+        LazyFree::default().discard(old, &current, Some(gone));
+        if let Some(held) = held {
+            std::thread::sleep(held);
+            drop(holder);
+        }
+        assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(is_gone), "{held:?}");
+    }
+
+    #[test]
+    fn who_waits_for_a_flush_is_told_when_it_is_gone_but_not_kept_by_a_snapshot() {
+        check_told(None, true);
+        check_told(Some(Duration::from_millis(20)), true);
+        check_told(Some(Duration::from_secs(1)), false);
     }
 }

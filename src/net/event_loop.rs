@@ -488,7 +488,9 @@ where
 
     #[cold]
     fn close(&mut self, connection: Connection<S::Session>, reason: CloseReason) {
-        let Connection { key, mut socket, session, .. } = connection;
+        let Connection { key, mut socket, session, input, output, .. } = connection;
+        // First, for the service makes room for others as soon as it knows that this one is gone.
+        drop((input, output));
         match reason {
             CloseReason::PeerClosed | CloseReason::Requested | CloseReason::Shutdown => {}
             CloseReason::Failed(kind) => {

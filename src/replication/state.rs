@@ -141,6 +141,11 @@ impl Replication {
         log::info!("{in_step} of {} replicas are in sync at the end.", followers.len());
     }
 
+    /// Databases are to be freed: the upkeep's thread must not hold on to them.
+    pub fn let_go(&self) {
+        self.primary.notify(News::Look);
+    }
+
     /// The end was called off.
     pub fn resume_upkeep(&self) {
         self.primary.is_silent.store(false, Relaxed);

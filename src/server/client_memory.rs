@@ -3,6 +3,7 @@
 //! ```text
 //!  a worker, at the end of a connection's turn:  account: grown by a step and the sum is beyond the limit? --+
 //!  a worker that sees a new limit, cron:                                                                     +--> evict
+//!  who is chosen is leaving, until its worker has closed it and its buffers are free --> forget
 //! ```
 //!
 //! Kept by `Shared`. Evicting measures everybody anew, so the running sum only decides when that is worth while. Always: the
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{Config, MemoryOrShare};
-use crate::session::client::Client;
+use crate::session::client::{Client, GONE, LEAVES, STAYS};
 use crate::session::roster::Roster;
 
 /// A client whose memory has changed by less is not accounted anew. Larger makes the limit that much vaguer per client; smaller
@@ -32,6 +33,10 @@ pub fn limit_bytes(config: &Config) -> u64 {
 pub struct ClientMemory {
     /// The sum of `Client::accounted_bytes`. Every worker adds and subtracts, Relaxed: it publishes nothing.
     total_bytes: AtomicU64,
+    /// How many are chosen and not gone yet. Who chooses adds, the worker that has closed one subtracts; Relaxed, as a hint.
+    leaving: AtomicU64,
+    /// Monotonic ns when the last of those went, plus one; 0: never. Written by that worker, Relaxed.
+    left_at: AtomicU64,
     /// One eviction at a time, or two would choose twice as many.
     turn: Mutex<()>,
 }
@@ -55,9 +60,26 @@ impl ClientMemory {
         self.total_bytes.load(Relaxed)
     }
 
-    /// The client is gone.
-    pub fn forget(&self, client: &Client) {
+    /// Chosen clients that are still there: their memory is about to be free.
+    pub fn are_any_leaving(&self) -> bool {
+        self.leaving.load(Relaxed) > 0
+    }
+
+    /// Nanoseconds since a chosen client went; `u64::MAX` if none ever did.
+    pub fn since_last_left_ns(&self, now_ns: u64) -> u64 {
+        match self.left_at.load(Relaxed) {
+            0 => u64::MAX,
+            at => (now_ns + 1).saturating_sub(at),
+        }
+    }
+
+    /// The client is gone, and its buffers are free.
+    pub fn forget(&self, client: &Client, now_ns: impl FnOnce() -> u64) {
         self.total_bytes.fetch_sub(client.accounted_bytes.swap(0, Relaxed), Relaxed);
+        if client.eviction.swap(GONE, Relaxed) == LEAVES {
+            self.leaving.fetch_sub(1, Relaxed);
+            self.left_at.store(now_ns() + 1, Relaxed);
+        }
     }
 
     /// Those that have to go so that the others stay within `limit_bytes`, each with what it holds. `evict` is called for each
@@ -78,6 +100,11 @@ impl ClientMemory {
         for (held, client) in clients {
             if total <= limit_bytes {
                 return;
+            }
+            // Its worker may be closing it by itself at this moment.
+            self.leaving.fetch_add(1, Relaxed);
+            if client.eviction.compare_exchange(STAYS, LEAVES, Relaxed, Relaxed).is_err() {
+                self.leaving.fetch_sub(1, Relaxed);
             }
             evict(&client, held);
             total -= held;
@@ -148,7 +175,7 @@ mod tests {
         assert_eq!(memory.account(&client), Some(client.memory_bytes()));
         client.traffic.reply_capacity.store(0, Relaxed);
         assert_eq!(memory.account(&client), None, "it has shrunk");
-        memory.forget(&client);
+        memory.forget(&client, || 0);
         assert_eq!(memory.total_bytes.load(Relaxed), 0);
     }
 
@@ -161,5 +188,23 @@ mod tests {
         assert_eq!(limit_bytes(&config), 440_401);
         config.maxmemory = 0;
         assert_eq!(limit_bytes(&config), 0);
+    }
+
+    #[test]
+    fn who_is_chosen_is_leaving_until_it_is_gone_whoever_is_first() {
+        let memory = ClientMemory::default();
+        let roster = roster(&memory, &[300, 200]);
+        let (first, second) = (roster.get(1).expect("it is there"), roster.get(2).expect("it is there"));
+        assert_eq!((memory.are_any_leaving(), memory.since_last_left_ns(5)), (false, u64::MAX));
+        assert_eq!(evicted(&memory, &roster, 250), [1]);
+        assert!(memory.are_any_leaving());
+        memory.forget(&first, || 70);
+        assert_eq!((memory.are_any_leaving(), memory.since_last_left_ns(100)), (false, 30));
+        // Its worker has closed it by itself, and it is chosen before it has left the roster.
+        memory.account(&first);
+        memory.forget(&second, || 90);
+        assert_eq!(evicted(&memory, &roster, 100), [1, 2]);
+        assert!(!memory.are_any_leaving());
+        assert_eq!(memory.since_last_left_ns(100), 30, "nobody who was chosen has left since");
     }
 }

@@ -10,7 +10,7 @@ use crate::base::clock;
 use crate::base::histogram::Distribution;
 use crate::base::ids::UnixMs;
 use crate::commands::spec::host::{
-    FailoverWish, MemoryFigures, Migration, Pause, Reloading, Replicaof, Saving, Shutdown, Unblocking,
+    FailoverWish, MemoryFigures, Migration, Pause, Relief, Reloading, Replicaof, Saving, Shutdown, Unblocking,
 };
 use crate::commands::spec::table::CommandId;
 use crate::commands::spec::{Answer, Failure, Host};
@@ -19,6 +19,7 @@ use crate::exec::loading::LoadState;
 use crate::exec::transaction;
 use crate::keyspace::db::Keyspace;
 use crate::keyspace::entry::Stamp;
+use crate::keyspace::lazy_free::Gone;
 use crate::keyspace::watch::WatchTable;
 use crate::net::admission::Admission;
 use crate::persist::rdb::{BgSave, Refusal, ReloadError, reload};
@@ -168,8 +169,16 @@ impl Host for ServerHost {
         self.shared.engine.replace_keyspace(Arc::new(keyspace));
     }
 
-    fn discard(&self, keyspace: Arc<Keyspace>) {
-        self.shared.discard(keyspace);
+    fn discard(&self, keyspace: Arc<Keyspace>, waiting: Option<&Arc<Client>>) -> bool {
+        let gone = waiting.map(|client| {
+            client.is_blocked.store(true, Relaxed);
+            let (shared, client) = (self.shared.clone(), client.clone());
+            Gone::new(move || {
+                shared.answer(&client, Answer { reply: b"+OK\r\n".to_vec(), ..Answer::default() })
+            })
+        });
+        self.shared.discard(keyspace, gone);
+        waiting.is_some()
     }
 
     fn set_config(&self, asker: Asker, pairs: &[(&[u8], &[u8])]) -> Result<(), Failure> {
@@ -182,10 +191,17 @@ impl Host for ServerHost {
         })
     }
 
-    fn are_clients_heavy(&self) -> bool {
+    fn client_relief(&self, now_ns: u64) -> Relief {
         let limit = limit_bytes(&self.shared.engine.config.load());
         self.shared.evict_clients(limit);
-        limit > 0 && self.shared.client_memory.total_bytes() > limit / 4
+        let memory = &self.shared.client_memory;
+        if memory.are_any_leaving() {
+            Relief::UnderWay
+        } else if limit > 0 && memory.total_bytes() > limit / 4 {
+            Relief::Possible { idle_ns: memory.since_last_left_ns(now_ns) }
+        } else {
+            Relief::None
+        }
     }
 
     fn reset_statistics(&self) {

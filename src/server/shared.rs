@@ -20,6 +20,7 @@ use crate::exec::engine::Engine;
 use crate::exec::loading::LoadState;
 use crate::exec::stats::Count;
 use crate::keyspace::db::Keyspace;
+use crate::keyspace::lazy_free::Gone;
 use crate::net::acceptor::AcceptorHandle;
 use crate::net::admission::Admission;
 use crate::net::event_loop::WorkerHandle;
@@ -31,6 +32,7 @@ use crate::replication::Replication;
 use crate::replication::primary::Arrival;
 use crate::replication::replica::Links;
 use crate::server::client_memory::{ClientMemory, limit_bytes};
+use crate::server::cron::CronCall;
 use crate::server::ending::Ending;
 use crate::server::log as server_log;
 use crate::server::meters::{Meters, Traffic};
@@ -103,6 +105,7 @@ pub struct Shared {
     pub saver: OnceLock<Arc<Saver>>,
     pub meters: Meters,
     pub client_memory: ClientMemory,
+    pub cron: CronCall,
     /// DEBUG PAUSE-CRON. Stored by its command, loaded by cron and by who waits for signals; Relaxed, it publishes nothing.
     pub is_cron_paused: AtomicBool,
     /// Set by boot before anything is served.
@@ -135,6 +138,7 @@ impl Shared {
             saver: OnceLock::new(),
             meters: Meters::new(),
             client_memory: ClientMemory::default(),
+            cron: CronCall::default(),
             is_cron_paused: AtomicBool::new(false),
             links: OnceLock::new(),
             migrations: Migrations::default(),
@@ -228,11 +232,13 @@ impl Shared {
         was_replica
     }
 
-    /// Drops databases that are no longer current on a thread of their own.
-    pub fn discard(&self, keyspace: Arc<Keyspace>) {
-        self.engine.lazy_free.discard(keyspace, &self.engine.keyspace());
+    /// Drops databases that are no longer current on a thread of their own, which drops `gone` behind them.
+    pub fn discard(&self, keyspace: Arc<Keyspace>, gone: Option<Gone>) {
+        self.engine.lazy_free.discard(keyspace, &self.engine.keyspace(), gone);
         // Those that sleep hold on to them.
         self.wake_workers();
+        self.cron.call();
+        self.replication().let_go();
     }
 
     /// A client that may be waiting for replicas is gone.

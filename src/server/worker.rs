@@ -39,6 +39,10 @@ use crate::session::client::{Client, REDIRECT_BROKEN};
 /// this their memory would stay after a FLUSHALL for as long as nobody speaks to this worker.
 const IDLE_MS_MAX: u64 = 1000;
 
+/// With `maxmemory-clients`, the replies of one turn end it beyond this part of that limit. A larger part makes what many clients
+/// ask for at the same time go further beyond it.
+const TURN_SHARE: u64 = 32;
+
 /// How often a worker looks whether publishers may go on.
 const THROTTLED_LOOK_MS: u64 = 1;
 
@@ -82,6 +86,8 @@ pub struct Worker {
     throttled: Vec<u64>,
     /// `maxmemory-clients` in bytes, as it was when this worker last looked.
     client_memory_max: u64,
+    /// Length of the replies that were waiting when the present batch began.
+    replies_before: usize,
     /// Scratch: the clients that a message goes to.
     receivers: Vec<u64>,
 }
@@ -101,6 +107,7 @@ impl Worker {
             postponed_by: None,
             throttled: Vec::new(),
             client_memory_max: 0,
+            replies_before: 0,
             receivers: Vec::new(),
         }
     }
@@ -147,9 +154,21 @@ impl Worker {
                 break;
             }
             index += 1;
+            if self.has_grown(out) {
+                after = Some(After::Yield { done: index });
+                break;
+            }
         }
         self.account(session, buf, batch, started);
         after
+    }
+
+    /// Have the replies of this turn become a good part of what all clients together may hold? Its turn ends then, and with that
+    /// it is seen how much it holds: keys are not to go for the sake of a client that has to.
+    #[inline]
+    fn has_grown(&self, out: &Reply) -> bool {
+        self.client_memory_max > 0
+            && out.len().saturating_sub(self.replies_before) as u64 > self.client_memory_max / TURN_SHARE
     }
 
     /// What becomes of the connection after command number `index`, if it does not go on.
@@ -256,7 +275,7 @@ impl Worker {
         if session.tracking.is_some() {
             session.track(&engine.tracking, None);
         }
-        self.shared.client_memory.forget(&session.client);
+        self.shared.client_memory.forget(&session.client, clock::monotonic_ns);
         self.connections.remove(&session.client.id);
         if let Some(waiter) = self.blocked.remove(session.client.id) {
             engine.blocked.cancel(&waiter);
@@ -397,6 +416,7 @@ impl Service for Worker {
         session.client.traffic.query_bytes.store(buf.len() as u64, Relaxed);
         self.executor.begin_batch();
         self.executor.begin_client(&session.client);
+        self.replies_before = out.len();
         let mut after = After::Continue;
         let mut from = 0;
         while from < batch.len() {

@@ -17,6 +17,11 @@ pub const TRACKS: u8 = 1;
 pub const BROADCASTS: u8 = 2;
 pub const REDIRECT_BROKEN: u8 = 4;
 
+/// Values of `Client::eviction`. Whoever chooses it goes from STAYS to LEAVES, its worker ends at GONE.
+pub const STAYS: u8 = 0;
+pub const LEAVES: u8 = 1;
+pub const GONE: u8 = 2;
+
 /// Memory that one watched key, subscription or tracked prefix is taken to cost beyond its own bytes: a place in the client's list and
 /// one in the server's table. An estimate: counting would cost more than it tells.
 pub const NAME_BYTES: u64 = 128;
@@ -70,6 +75,8 @@ pub struct Client {
     pub is_no_touch: AtomicBool,
     /// What `server::client_memory` has in its sum for this client.
     pub accounted_bytes: AtomicU64,
+    /// `STAYS` until it is chosen to go (`LEAVES`) so that all clients hold less; `GONE` when its worker has closed it.
+    pub eviction: AtomicU8,
     pub traffic: Arc<ConnectionCounters>,
 }
 
@@ -114,6 +121,7 @@ impl Client {
             is_no_evict: AtomicBool::new(false),
             is_no_touch: AtomicBool::new(false),
             accounted_bytes: AtomicU64::new(0),
+            eviction: AtomicU8::new(STAYS),
             traffic,
         }
     }

@@ -2,10 +2,14 @@
 //!
 //! Called through their rows. A new set of databases takes the place of the old one; a snapshot that is under way goes on
 //! walking what it began with, and the memory of what was flushed is given back on a thread of its own.
+//! SYNC, the default unless lazyfree-lazy-user-flush says otherwise, answers when that memory is free: the client waits, and no
+//! thread does.
 //! Always: FLUSHDB and FLUSHALL go into the stream even if there was nothing to delete, as in Redis.
 
+use std::sync::Arc;
+
 use crate::base::ids::DbIndex;
-use crate::commands::spec::{Control, Ctx, Effect, Failure, Flags, Group, Row, Run, flags};
+use crate::commands::spec::{Control, Ctx, Effect, Failure, Flags, Group, Next, Row, Run, flags};
 use crate::keyspace::db::Keyspace;
 
 const BASE: Row = Row {
@@ -46,30 +50,43 @@ pub const ROWS: &[Row] = &[
     },
 ];
 
-fn check_mode(ctx: &Ctx<'_, '_>) -> Result<(), Failure> {
-    let is_mode =
-        ctx.args.len() == 1 || ctx.args.len() == 2 && (ctx.args.is(1, "async") || ctx.args.is(1, "sync"));
-    if is_mode { Ok(()) } else { Err(Failure::SYNTAX) }
+/// When a flush answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// When the memory is free.
+    Sync,
+    /// When the keys are gone.
+    Async,
+}
+
+fn mode(ctx: &Ctx<'_, '_>) -> Result<Mode, Failure> {
+    match ctx.args.len() {
+        1 if ctx.config.lazyfree_lazy_user_flush => Ok(Mode::Async),
+        1 => Ok(Mode::Sync),
+        2 if ctx.args.is(1, "async") => Ok(Mode::Async),
+        2 if ctx.args.is(1, "sync") => Ok(Mode::Sync),
+        _ => Err(Failure::SYNTAX),
+    }
 }
 
 fn flushdb(ctx: &mut Ctx<'_, '_>, control: &mut Control<'_>) -> Result<Effect, Failure> {
-    check_mode(ctx)?;
+    let mode = mode(ctx)?;
     let db = ctx.space.db();
-    replace(ctx, control, |old| old.with_empty(|index| index == db));
-    ctx.reply.ok();
+    let old = replace(ctx, control, |old| old.with_empty(|index| index == db));
+    give_up(ctx, control, old, mode);
     Ok(Effect::Verbatim)
 }
 
 fn flushall(ctx: &mut Ctx<'_, '_>, control: &mut Control<'_>) -> Result<Effect, Failure> {
-    check_mode(ctx)?;
+    let mode = mode(ctx)?;
     // Nobody wants a file of what is about to go.
     control.host.abandon_save();
-    replace(ctx, control, |old| old.with_empty(|_| true));
+    let old = replace(ctx, control, |old| old.with_empty(|_| true));
     // With save points the file is to say at once that nothing is left. It then holds this change, too.
     if !ctx.config.save.is_empty() && control.host.save_flushed(ctx.now()) {
         ctx.space.changes.tally.dirty = 0;
     }
-    ctx.reply.ok();
+    give_up(ctx, control, old, mode);
     Ok(Effect::Verbatim)
 }
 
@@ -86,14 +103,29 @@ fn swapdb(ctx: &mut Ctx<'_, '_>, control: &mut Control<'_>) -> Result<Effect, Fa
     }
     let (first, second) = (DbIndex(first as u16), DbIndex(second as u16));
     if first != second {
-        replace(ctx, control, |old| old.with_swapped(first, second));
+        let old = replace(ctx, control, |old| old.with_swapped(first, second));
+        control.host.discard(old, None);
     }
     ctx.reply.ok();
     Ok(Effect::Verbatim)
 }
 
-/// Puts another set of databases in the place of the present one and tells the watchers.
-fn replace(ctx: &mut Ctx<'_, '_>, control: &mut Control<'_>, change: impl FnOnce(&Keyspace) -> Keyspace) {
+/// Gives the memory back of what has been flushed, and answers: now, or when it is free.
+fn give_up(ctx: &mut Ctx<'_, '_>, control: &mut Control<'_>, old: Arc<Keyspace>, mode: Mode) {
+    let waits = mode == Mode::Sync && control.may_block && old.keys() > 0;
+    if control.host.discard(old, waits.then_some(&control.session.client)) {
+        control.next = Next::Block;
+    } else {
+        ctx.reply.ok();
+    }
+}
+
+/// Puts another set of databases in the place of the present one, which is returned, and tells the watchers.
+fn replace(
+    ctx: &mut Ctx<'_, '_>,
+    control: &mut Control<'_>,
+    change: impl FnOnce(&Keyspace) -> Keyspace,
+) -> Arc<Keyspace> {
     ctx.space.release();
     let old = control.host.keyspace();
     let new = change(&old);
@@ -105,5 +137,38 @@ fn replace(ctx: &mut Ctx<'_, '_>, control: &mut Control<'_>, change: impl FnOnce
         .touch_all(|db, key| (old.db(db).presence(key, now), new.db(db).presence(key, now)));
     control.host.replace_keyspace(new);
     ctx.space.changes.tally.dirty += removed.max(1);
-    control.host.discard(old);
+    old
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::harness::Harness;
+    use crate::commands::spec::Next;
+
+    /// Does a client that sends `request` wait for the memory, with a key there?
+    fn check(is_lazy: bool, request: &str, waits: bool) {
+        let mut h = Harness::new();
+        h.configure(|config| config.lazyfree_lazy_user_flush = is_lazy);
+        h.run("set k v");
+        let outcome = h.run(request);
+        let (next, reply) = if waits { (Next::Block, "") } else { (Next::Continue, "+OK\r\n") };
+        assert_eq!(
+            (outcome.next, String::from_utf8_lossy(&outcome.reply).as_ref()),
+            (next, reply),
+            "{request}, lazy: {is_lazy}"
+        );
+        assert_eq!(h.run(request).next, Next::Continue, "nothing is left to wait for");
+    }
+
+    #[test]
+    fn a_flush_answers_when_the_memory_is_free_unless_it_is_to_be_done_in_the_background() {
+        for name in ["flushall", "flushdb"] {
+            check(false, name, true);
+            check(true, name, false);
+            for is_lazy in [false, true] {
+                check(is_lazy, &format!("{name} sync"), true);
+                check(is_lazy, &format!("{name} async"), false);
+            }
+        }
+    }
 }

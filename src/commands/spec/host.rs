@@ -95,6 +95,18 @@ pub struct FailoverWish {
     pub is_forced: bool,
 }
 
+/// Whether clients that hold much will soon hold less.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Relief {
+    /// Some are about to be closed.
+    UnderWay,
+    /// They hold a good part of what they may: some may have to go. The last one went `idle_ns` nanoseconds ago.
+    Possible {
+        idle_ns: u64,
+    },
+    None,
+}
+
 /// How CLIENT UNBLOCK ends a wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unblocking {
@@ -177,12 +189,13 @@ pub trait Host: Send + Sync {
     fn pause(&self, pause: Option<Pause>);
     /// Makes `keyspace` the current one. Only while the world stands still.
     fn replace_keyspace(&self, keyspace: Keyspace);
-    /// Gives the memory of databases that are no longer current back, on a thread of its own.
-    fn discard(&self, keyspace: Arc<Keyspace>);
+    /// Gives the memory of databases that are no longer current back, on a thread of its own. True if that thread will
+    /// answer OK to the client that waits for it, which blocks until then.
+    fn discard(&self, keyspace: Arc<Keyspace>, waiting: Option<&Arc<Client>>) -> bool;
     /// CONFIG SET: validates all, applies all or none.
     fn set_config(&self, asker: Asker, pairs: &[(&[u8], &[u8])]) -> Result<(), Failure>;
-    /// Closes clients that hold more than `maxmemory-clients`. Do they hold so much that it may soon be less?
-    fn are_clients_heavy(&self) -> bool;
+    /// Chooses clients to be closed, if all together hold more than `maxmemory-clients`. Will there be less soon?
+    fn client_relief(&self, now_ns: u64) -> Relief;
     /// CONFIG RESETSTAT: what INFO counts begins at 0 again.
     fn reset_statistics(&self);
     /// The text of INFO for the sections that were asked for by name; the default ones if `sections` is empty.

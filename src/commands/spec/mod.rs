@@ -61,6 +61,8 @@ pub struct Control<'c> {
     pub now: UnixMs,
     pub rng: &'c mut Rng,
     pub full_name: &'static str,
+    /// May a command on the whole keyspace answer later? Not within EXEC, and not in a primary's stream.
+    pub may_block: bool,
     /// What becomes of the connection after this command.
     pub next: Next,
 }

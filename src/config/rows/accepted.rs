@@ -182,12 +182,6 @@ pub(super) static ROWS: &[Row] = &[
         "There is no defragmentation.",
     ),
     Row::accepted(
-        "lazyfree-lazy-user-flush",
-        Kind::Bool,
-        "no",
-        "Databases are always freed in the background.",
-    ),
-    Row::accepted(
         "active-expire-effort",
         Kind::Int { min: 1, max: 10 },
         "1",

@@ -85,6 +85,13 @@ pub(super) static ROWS: &[Row] = &[
         "DEL frees large values in the background, as UNLINK does.",
     ),
     Row::live(
+        "lazyfree-lazy-user-flush",
+        Kind::Bool,
+        "no",
+        field!(lazyfree_lazy_user_flush),
+        "FLUSHALL and FLUSHDB answer at once, as with ASYNC; otherwise when the memory is free.",
+    ),
+    Row::live(
         "lfu-log-factor",
         Kind::Int { min: 0, max: INT_MAX },
         "10",

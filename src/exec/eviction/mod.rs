@@ -19,6 +19,7 @@ use crate::base::alloc::{Purpose, set_aside, used_memory};
 use crate::base::clock;
 use crate::base::hash::hash_key;
 use crate::base::ids::{DbIndex, UnixMs};
+use crate::commands::spec::host::Relief;
 use crate::commands::spec::{Args, Effect};
 use crate::config::{Config, EvictionPolicy, MemoryOrShare};
 use crate::exec::announce::announce;
@@ -40,9 +41,11 @@ const KEYS_PER_SLICE: usize = 16;
 const NAP: Duration = Duration::from_micros(500);
 const BACKGROUND_WAIT_MAX: Duration = Duration::from_millis(10);
 
-/// With `maxmemory-clients` the largest clients are closed by their own threads before keys go. Longer: more may be written beyond
-/// the limit meanwhile. Shorter: keys are lost for the sake of a client that is gone a moment later.
+/// With `maxmemory-clients` the largest clients are closed by their own threads before keys go. Keys are spared for so long since
+/// the last one went, and for so long while some are about to. Longer: more may be written beyond the limit meanwhile. Shorter:
+/// keys are lost for the sake of a client that is gone a moment later.
 const CLIENTS_GRACE_NS: u64 = 100_000_000;
+const CLOSING_GRACE_NS: u64 = 1_000_000_000;
 
 /// What came of making room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -154,11 +157,18 @@ impl Executor {
         room
     }
 
-    /// Do clients hold a good part of what `maxmemory-clients` grants them? Who exceeds it is closed, which takes a moment.
+    /// Is there going to be room because clients that hold too much are closed, which takes a moment?
     fn waits_for_clients(&self) -> bool {
-        self.view.config.maxmemory_clients != MemoryOrShare::Bytes(0)
-            && self.engine.host().are_clients_heavy()
-            && self.engine.pressure.exceeded_for_ns(clock::monotonic_ns()) < CLIENTS_GRACE_NS
+        if self.view.config.maxmemory_clients == MemoryOrShare::Bytes(0) {
+            return false;
+        }
+        let now = clock::monotonic_ns();
+        let exceeded = self.engine.pressure.exceeded_for_ns(now);
+        match self.engine.host().client_relief(now) {
+            Relief::UnderWay => exceeded < CLOSING_GRACE_NS,
+            Relief::Possible { idle_ns } => exceeded.min(idle_ns) < CLIENTS_GRACE_NS,
+            Relief::None => false,
+        }
     }
 
     /// No key is left to be given up: what the background thread has not freed yet may be enough.

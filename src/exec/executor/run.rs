@@ -23,6 +23,13 @@ use crate::keyspace::space::{Expiry, Space, Surroundings};
 use crate::resp::reply::Reply;
 use crate::session::Session;
 
+/// What a command on the whole keyspace came to.
+pub(in crate::exec) struct WholeDone {
+    pub effect: Effect,
+    pub dirty: u64,
+    pub next: Next,
+}
+
 impl Executor {
     /// Runs an admitted command.
     pub(in crate::exec) fn call(
@@ -54,10 +61,7 @@ impl Executor {
                 Next::Continue
             }
             Run::Control(handler) => self.control(session, command, handler, &args, reply),
-            Run::Whole(_) => {
-                self.whole(session, command, args, reply);
-                Next::Continue
-            }
+            Run::Whole(_) => self.whole(session, command, args, reply),
             Run::Exec => transaction::exec(self, session, reply),
             Run::Watch => transaction::watch(self, session, &args, reply),
             Run::Container => unreachable!("admit has replaced a container by its subcommand"),
@@ -147,6 +151,7 @@ impl Executor {
             now: self.now,
             rng: &mut self.means.rng,
             full_name: command.full_name,
+            may_block: false,
             next: Next::Continue,
         };
         // An administrative command may take its time, or stop the world: nobody has to wait for this thread meanwhile.
@@ -172,34 +177,45 @@ impl Executor {
     }
 
     /// Runs a command on the whole keyspace while all other threads stand still.
-    fn whole(&mut self, session: &mut Session, command: &'static Command, args: Args<'_>, reply: &mut Reply) {
-        self.stand_still(|executor| executor.whole_standing(session, command, args, reply));
-        self.serve_all();
-    }
-
-    /// As `whole`, when the world stands still already (EXEC).
-    pub(in crate::exec) fn whole_standing(
+    fn whole(
         &mut self,
         session: &mut Session,
         command: &'static Command,
         args: Args<'_>,
         reply: &mut Reply,
-    ) {
+    ) -> Next {
+        let next = self.stand_still(|executor| executor.whole_standing(session, command, args, reply));
+        self.serve_all();
+        next
+    }
+
+    fn whole_standing(
+        &mut self,
+        session: &mut Session,
+        command: &'static Command,
+        args: Args<'_>,
+        reply: &mut Reply,
+    ) -> Next {
         let Run::Whole(handler) = command.row.run else { unreachable!("only called for such rows") };
         let (db, mark) = (session.db, reply.len());
-        let result = self.whole_effect(session, command, handler, args, reply);
+        let result = self.whole_effect(session, command, handler, args, reply, true);
         self.refresh();
         match result {
-            Ok((effect, dirty)) => {
-                if self.stream.commit(db, &args, effect, &[]) {
+            Ok(done) => {
+                if self.stream.commit(db, &args, done.effect, &[]) {
                     session.last_write_offset = self.stream.last_offset;
                 }
-                self.counters.add(Count::Dirty, dirty);
+                self.counters.add(Count::Dirty, done.dirty);
+                done.next
             }
-            Err(failure) => fail(&self.counters, command, &failure, mark, reply),
+            Err(failure) => {
+                fail(&self.counters, command, &failure, mark, reply);
+                Next::Continue
+            }
         }
     }
 
+    /// Runs the handler; the world stands still. `may_block`: its client can wait for an answer that comes later.
     pub(in crate::exec) fn whole_effect(
         &mut self,
         session: &mut Session,
@@ -207,7 +223,8 @@ impl Executor {
         handler: WholeHandler,
         args: Args<'_>,
         reply: &mut Reply,
-    ) -> Result<(Effect, u64), Failure> {
+        may_block: bool,
+    ) -> Result<WholeDone, Failure> {
         let engine = self.engine.clone();
         let keyspace = self.view.keyspace.clone();
         let mut around = Self::surroundings(&self.view, &engine, self.now);
@@ -229,10 +246,11 @@ impl Executor {
             now: self.now,
             rng: &mut rng,
             full_name: command.full_name,
+            may_block,
             next: Next::Continue,
         };
         let effect = handler(&mut ctx, &mut control)?;
         announce(&mut self.means.publisher, &mut space);
-        Ok((effect, space.changes.tally.dirty))
+        Ok(WholeDone { effect, dirty: space.changes.tally.dirty, next: control.next })
     }
 }

@@ -36,7 +36,7 @@ const RETRY: Duration = Duration::from_millis(50);
 
 /// What the thread is told.
 pub enum News {
-    /// A replica or a client began to wait.
+    /// A replica or a client began to wait, or for databases that this thread may still hold on to.
     Look,
     /// A snapshot for a replica that has to know its length.
     Spool {
@@ -97,6 +97,9 @@ impl Upkeep {
 
     /// Everything that cannot wait for the next second.
     fn look(&mut self, now: UnixMs) {
+        // Lets go of databases and a backlog that have been replaced since, or their memory would stay.
+        self.executor.unpark();
+        self.executor.park();
         let primary = self.replication.primary.clone();
         if primary.waits.take_request() {
             self.append(GETACK);
@@ -121,9 +124,6 @@ impl Upkeep {
     }
 
     fn tick(&mut self, now: UnixMs) {
-        // Lets go of databases and a backlog that have been replaced since, or their memory would stay.
-        self.executor.unpark();
-        self.executor.park();
         let replication = self.replication.clone();
         let config = replication.engine().config.load().clone();
         let primary = &replication.primary;

@@ -251,7 +251,7 @@ impl FullSync<'_, '_> {
         if is_ours {
             log::info!("MASTER <-> REPLICA sync: Discarding old DB in background");
         }
-        engine.host().discard(old.unwrap_or(new));
+        engine.host().discard(old.unwrap_or(new), None);
         is_ours
     }
 }
