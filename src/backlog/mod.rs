@@ -165,6 +165,11 @@ impl Backlog {
         self.ring.set_retain(bytes);
     }
 
+    /// Gives memory back that a large append has left behind. To be called now and then.
+    pub fn tidy(&self) {
+        self.ring.tidy();
+    }
+
     /// Drops what is retained (`repl-backlog-ttl` has passed). Readers keep what they pin.
     pub fn forget_past(&self) {
         self.ring.forget_past();

@@ -228,6 +228,12 @@ impl Ring {
         drop(garbage);
     }
 
+    /// Lets go of what nothing keeps any more. Producers do that when they need another segment, and readers when they move on;
+    /// without either, one large append would stay.
+    pub fn tidy(&self) {
+        self.trim_now(|_| ());
+    }
+
     pub fn set_retain(&self, bytes: u64) {
         self.edge.retain.store(bytes.min(RETAIN_BYTES_MAX), Ordering::Relaxed);
         self.trim_now(|_| ());

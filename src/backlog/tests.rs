@@ -169,6 +169,17 @@ fn memory_follows_what_is_retained() {
 }
 
 #[test]
+fn what_one_large_append_leaves_is_given_back_without_another_one() {
+    let (backlog, mut writer) = log_at(0);
+    backlog.set_retain(4096);
+    writer.append(None, &[&[b'x'; 100 * 4096]]);
+    assert!(backlog.resident_bytes() >= 100 * 4096, "it is all there at first");
+    backlog.tidy();
+    assert!(backlog.resident_bytes() <= 5 * 4096);
+    assert_eq!(backlog.first_offset(), Offset(99 * 4096));
+}
+
+#[test]
 fn the_past_can_be_dropped_without_hurting_a_reader() {
     let (backlog, mut writer) = log_at(0);
     writer.append(None, &[&[b'x'; 9000]]);

@@ -43,7 +43,13 @@ fn write_section(text: &mut String, replication: &Replication, now: UnixMs) -> s
         let good = replication.engine().good_replicas.load(Relaxed);
         write!(text, "min_slaves_good_slaves:{good}\r\n")?;
     }
+    // As long as the snapshot is being made a replica is shown to wait for it, as Redis does while its child writes.
+    let is_walking = replication.snapshots().replicas_fed() > 0;
     for (number, follower) in followers.iter().enumerate() {
+        let shown = match follower.state() {
+            FollowerState::Loading if is_walking => FollowerState::Waiting,
+            state @ (FollowerState::Waiting | FollowerState::Loading | FollowerState::Online) => state,
+        };
         let lag = match follower.state() {
             FollowerState::Online => follower.lag_seconds(now),
             FollowerState::Waiting | FollowerState::Loading => 0,
@@ -53,7 +59,7 @@ fn write_section(text: &mut String, replication: &Replication, now: UnixMs) -> s
             "slave{number}:ip={},port={},state={},offset={},lag={lag}\r\n",
             follower.ip,
             follower.port,
-            follower.state().word(),
+            shown.word(),
             follower.acked()
         )?;
     }

@@ -54,7 +54,10 @@ const HOST_BYTES_MAX: usize = 255;
 fn psync(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Failure> {
     let is_failover = args.opt(3).is_some_and(|word| word.eq_ignore_ascii_case(b"failover"));
     control.host.admit_replica(control.session, is_failover.then(|| args.get(1)))?;
-    let offset = args.int(2)?;
+    let offset = args.int(2).inspect_err(|_| {
+        let address = &control.session.client.addr;
+        log::warn!("Replica {address} asks for synchronization but with a wrong offset");
+    })?;
     leave(control, SyncRequest::Psync { replid: args.get(1).to_vec(), offset })
 }
 

@@ -51,7 +51,8 @@ pub struct Upkeep {
     replication: Arc<Replication>,
     executor: Executor,
     news: Receiver<News>,
-    /// Seconds that have been ticked.
+    /// Seconds that have been ticked, that of the start included, when nobody follows: a long `repl-ping-replica-period` means no
+    /// PING in the first seconds either, which would move the offset that a restart has preserved.
     ticks: u64,
     next_tick_ms: u64,
     /// A walk was wanted and another one was under way.
@@ -62,7 +63,7 @@ impl Upkeep {
     pub fn new(replication: Arc<Replication>, news: Receiver<News>) -> Upkeep {
         let executor = Executor::new(replication.engine().clone());
         let next_tick_ms = clock::monotonic_ms() + TICK.as_millis() as u64;
-        Upkeep { replication, executor, news, ticks: 0, next_tick_ms, is_held_up: false }
+        Upkeep { replication, executor, news, ticks: 1, next_tick_ms, is_held_up: false }
     }
 
     /// Works until it is told to stop.
@@ -127,6 +128,9 @@ impl Upkeep {
         let replication = self.replication.clone();
         let config = replication.engine().config.load().clone();
         let primary = &replication.primary;
+        if let Some(backlog) = replication.engine().backlog() {
+            backlog.tidy();
+        }
         if self.ticks.is_multiple_of(config.repl_ping_replica_period.max(1)) && !primary.followers.is_empty()
         {
             self.append(PING);

@@ -45,8 +45,11 @@ fn write_walk(lines: &mut Lines, snapshots: &Snapshots) {
 
 fn write_rdb(lines: &mut Lines, moment: &Moment<'_>) {
     let status = moment.shared.saver().status(moment.now);
+    // The snapshot of a full sync counts too: in Redis the same child makes both.
+    let is_making =
+        status.is_bgsave_in_progress || moment.shared.replication().snapshots().replicas_fed() > 0;
     lines.field("rdb_changes_since_last_save", status.changes_since_last_save);
-    lines.field("rdb_bgsave_in_progress", u8::from(status.is_bgsave_in_progress));
+    lines.field("rdb_bgsave_in_progress", u8::from(is_making));
     lines.field("rdb_last_save_time", status.last_save.0.div_euclid(1000));
     lines.field("rdb_last_bgsave_status", if status.is_last_bgsave_ok { "ok" } else { "err" });
     lines.field("rdb_last_bgsave_time_sec", status.last_bgsave_seconds.unwrap_or(-1));
