@@ -11,7 +11,7 @@ use starling::base::random::Rng;
 use starling::codec::listpack::Listpack;
 use starling::codec::rdb::Dialect;
 use starling::config::Config;
-use starling::types::hash::{Deadline, Limits, NEVER, rdb};
+use starling::types::hash::{Deadline, HashForm, Limits, NEVER, rdb};
 use starling::types::{Collection, Hash};
 
 const SEED: u64 = 1;
@@ -53,7 +53,7 @@ fn single(c: &mut Criterion) {
                 hash.set(name, VALUE, Deadline::Clear, NEVER, limits)
             })
         });
-        if matches!(hash, Hash::Table(_)) {
+        if matches!(hash.form(), HashForm::Table(_)) {
             let mut at = 0;
             group.bench_function("set_deadline", |b| {
                 b.iter(|| {

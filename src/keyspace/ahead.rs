@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Db::prefetch_shard    the lock and the table's header, while the window is being looked up
-//!  fetch_ahead           try all locks | ask for control bytes and home buckets | find the entries, ask for their blocks | unlock
+//!  fetch_ahead           try all locks | ask for the lines of the tables | find the entries, ask for their blocks | unlock
 //!  Block::draw_near      a few commands before it is used: from the second-level cache into the first
 //! ```
 //!

@@ -1,39 +1,24 @@
-//! One database: a dashmap of many small shards, of which this layer uses the shards themselves (`raw-api`).
+//! One database: many small shards, each a table of entries behind a lock of its own.
 //!
 //! `Keyspace` is the set of databases that is current; FLUSHALL, SWAPDB and a full sync replace it as a whole while
 //! all threads stand still (`exec::barrier`), so that a snapshot that is under way keeps walking the old one.
 //! Called by `space`, the walker, expiry, INFO.
 //! Always: a key's shard depends on its hash alone; locks are taken in ascending (database, shard) order.
 
-use std::hash::{BuildHasher, DefaultHasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-use dashmap::DashMap;
 
 use crate::base::hash::hash_key;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::prefetch::prefetch;
-use crate::keyspace::entry::Entry;
-use crate::keyspace::shard::{ShardGuard, Side};
+use crate::keyspace::shard::{Shard, ShardGuard, Side};
 use crate::keyspace::watch::Presence;
 
-/// Shards of database 0: enough that a table's growth (which rehashes one shard at once) stays below a tenth of a
-/// millisecond at tens of millions of keys. More would outgrow the cache: 128 + 24 bytes each.
+/// Shards of database 0: enough that a table's growth (which moves the words of one shard at once) stays far below a tenth of
+/// a millisecond at tens of millions of keys, and that threads seldom meet. More would outgrow the cache: 64 bytes each.
 pub const SHARDS_MAIN: usize = if cfg!(loom) { 2 } else { 4096 };
 /// Shards of every other database, which seldom hold much.
 pub const SHARDS_OTHER: usize = if cfg!(loom) { 2 } else { 256 };
-
-/// dashmap wants a hasher; the keyspace hashes by itself (`base::hash`) and only uses the shards.
-#[derive(Clone, Default)]
-pub struct Unused;
-
-impl BuildHasher for Unused {
-    type Hasher = DefaultHasher;
-    fn build_hasher(&self) -> DefaultHasher {
-        DefaultHasher::new()
-    }
-}
 
 /// A database's identity, which stays with its data through SWAPDB.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -43,8 +28,7 @@ pub struct DbId(pub u64);
 static NEXT_DB: AtomicU64 = AtomicU64::new(1);
 
 pub struct Db {
-    map: DashMap<Entry, (), Unused>,
-    sides: Box<[Side]>,
+    shards: Box<[Shard]>,
     id: DbId,
 }
 
@@ -52,9 +36,8 @@ impl Db {
     /// `shards` must be a power of two of at least 2.
     pub fn new(shards: usize) -> Db {
         assert!(shards.is_power_of_two() && shards >= 2);
-        let map = DashMap::with_capacity_and_hasher_and_shard_amount(0, Unused, shards);
-        let sides = (0..shards).map(|_| Side::new()).collect();
-        Db { map, sides, id: DbId(NEXT_DB.fetch_add(1, Relaxed)) }
+        let shards = (0..shards).map(|_| Shard::new()).collect();
+        Db { shards, id: DbId(NEXT_DB.fetch_add(1, Relaxed)) }
     }
 
     pub fn id(&self) -> DbId {
@@ -62,24 +45,24 @@ impl Db {
     }
 
     pub fn shard_count(&self) -> usize {
-        self.sides.len()
+        self.shards.len()
     }
 
-    /// Bits 32 and up choose the shard: hashbrown uses the lowest bits for the bucket and the highest seven as tag.
+    /// Bits 32 and up choose the shard: tables use the highest 18.
     #[inline]
     pub fn shard_of(&self, hash: u64) -> usize {
-        (hash >> 32) as usize & (self.sides.len() - 1)
+        (hash >> 32) as usize & (self.shards.len() - 1)
     }
 
     #[inline]
     pub fn lock(&self, shard: usize) -> ShardGuard<'_> {
-        ShardGuard::lock(&self.map.shards()[shard], &self.sides[shard])
+        ShardGuard::lock(&self.shards[shard])
     }
 
     /// The shard's lock, unless somebody holds it.
     #[inline]
     pub(super) fn try_lock(&self, shard: usize) -> Option<ShardGuard<'_>> {
-        ShardGuard::try_lock(&self.map.shards()[shard], &self.sides[shard])
+        ShardGuard::try_lock(&self.shards[shard])
     }
 
     /// Gives back what the tables do not need: memory is scarce. Takes one lock after the other.
@@ -89,13 +72,17 @@ impl Db {
 
     /// What is known of a shard without its lock.
     pub fn side(&self, shard: usize) -> &Side {
-        &self.sides[shard]
+        self.shards[shard].side()
     }
 
-    /// Asks for the cache lines of a shard's lock and table header.
+    fn sides(&self) -> impl Iterator<Item = &Side> {
+        self.shards.iter().map(Shard::side)
+    }
+
+    /// Asks for the cache line of a shard's lock, table header and counters.
     #[inline]
     pub fn prefetch_shard(&self, shard: usize) {
-        prefetch(&raw const self.map.shards()[shard]);
+        prefetch((&raw const self.shards[shard]).cast::<u8>());
     }
 
     /// What a watched key is in here.
@@ -111,7 +98,7 @@ impl Db {
 
     /// Number of keys, expired ones that nobody has met yet included (as DBSIZE counts).
     pub fn len(&self) -> usize {
-        self.sides.iter().map(Side::keys).sum()
+        self.sides().map(Side::keys).sum()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -120,12 +107,12 @@ impl Db {
 
     /// Bytes of all tables, without what their entries point to.
     pub fn table_bytes(&self) -> usize {
-        self.sides.iter().map(Side::table_bytes).sum()
+        self.sides().map(Side::table_bytes).sum()
     }
 
     /// Number of keys with a deadline.
     pub fn expires(&self) -> usize {
-        self.sides.iter().map(Side::expires).sum()
+        self.sides().map(Side::expires).sum()
     }
 }
 
@@ -164,7 +151,7 @@ impl Keyspace {
 
     /// May there be a value whose elements have deadlines of their own (fields of hashes)?
     pub fn may_have_timed_elements(&self) -> bool {
-        let is_timed = |db: &Db| db.sides.iter().any(|side| side.elements_due() < UnixMs(i64::MAX));
+        let is_timed = |db: &Db| db.sides().any(|side| side.elements_due() < UnixMs(i64::MAX));
         self.dbs.iter().any(|db| is_timed(db))
     }
 

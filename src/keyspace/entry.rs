@@ -1,18 +1,18 @@
 //! An entry: one key with its deadline and its value in one heap block behind a thin pointer.
 //!
 //! ```text
-//!  0        4        8        12       16            16 or 24
-//!  | stamp  | meta   | keylen | vallen | deadline?   | held?              | key bytes | inline: vallen bytes   |
-//!  | u32    | u32    | u32    | u32    | i64, if     | 16 bytes: Vec box, |           | int: i64 (unaligned)   |
-//!                                      | HAS_SLOT    | List, Set, Hash ...|           |                        |
+//!  0        4        8            8 or 16
+//!  | stamp  | meta   | deadline?  | held?       | key length    | value length?  | key bytes | inline: the value     |
+//!  | u32    | u32    | i64, if    | 8: Vec box, | u8, or u32 if | u8, u16 or     |           | int: i64 (unaligned)  |
+//!                    | HAS_SLOT   | List, Set.. | IS_LONG       | none           |
 //!
-//!  meta: | 31 unused | 30 raw | 29-28 storage | 27 HAS_SLOT | 26-24 kind | 23-0 access clock |
+//!  meta: | 31 IS_LONG | 30 raw | 29-28 storage | 27 HAS_SLOT | 26-24 kind | 23-0 access clock |
 //! ```
 //!
-//! A collection's stored form lies in the block itself, in front of the key, where it is aligned; the kind says which type
-//! it is. Held by the shards' tables; read and changed only under the lock of the entry's shard (`keyspace::shard`).
-//! Always: the header describes exactly the block that was allocated, and `key` never changes.
-//! A 16-byte key with a 64-byte value takes one 96-byte block; one with a small hash a 48-byte block and the hash's own.
+//! A collection's stored form, one word, lies in the block itself, in front of the key, where it is aligned; the kind says which
+//! type it is. Held by the shards' tables; read and changed only under the lock of the entry's shard (`keyspace::shard`).
+//! Always: the header describes exactly the block that was allocated, up to the allocator's size class, and `key` never changes.
+//! A 16-byte key with a 64-byte value takes one 96-byte block; one with a small hash a 40-byte block and the hash's own.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::NonNull;
@@ -32,7 +32,7 @@ pub const INLINE_BYTES_MAX: usize = 16 * 1024;
 /// The number of a snapshot: an entry whose stamp is older than the snapshot in progress still has to be captured.
 pub type Stamp = u32;
 
-const HEADER_BYTES: usize = 16;
+const HEADER_BYTES: usize = 8;
 const SLOT_BYTES: usize = 8;
 const WORD_BYTES: usize = 8;
 const NO_DEADLINE: i64 = i64::MIN;
@@ -47,23 +47,40 @@ const HAS_SLOT: u32 = 1 << 27;
 const STORAGE_SHIFT: u32 = 28;
 const STORAGE_MASK: u32 = 0b11 << STORAGE_SHIFT;
 const RAW: u32 = 1 << 30;
+/// The key's length takes four bytes.
+const IS_LONG: u32 = 1 << 31;
+
+/// Longer keys than this have their length in four bytes.
+const SHORT_KEY_BYTES_MAX: usize = u8::MAX as usize;
+/// Longer inline values have their length in two bytes.
+const SHORT_VALUE_BYTES_MAX: usize = u8::MAX as usize;
+
+const _: () = assert!(INLINE_BYTES_MAX <= u16::MAX as usize);
 
 #[repr(C)]
 struct Header {
     stamp: u32,
     meta: u32,
-    key_len: u32,
-    val_len: u32,
 }
 
 const _: () = assert!(size_of::<Header>() == HEADER_BYTES);
 
+/// Where the value is, and how many bytes its length takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 enum Storage {
+    /// Behind the key, up to `SHORT_VALUE_BYTES_MAX` bytes.
     Inline = 0,
     Int = 1,
     Held = 2,
+    /// Behind the key, more bytes.
+    InlineLong = 3,
+}
+
+impl Storage {
+    fn inline(len: usize) -> Storage {
+        if len <= SHORT_VALUE_BYTES_MAX { Storage::Inline } else { Storage::InlineLong }
+    }
 }
 
 /// What a string is that is too large, or too mutable, to be embedded.
@@ -71,8 +88,13 @@ type GrowingString = Box<Vec<u8>>;
 
 const _: () = assert!(size_of::<GrowingString>() <= HELD_BYTES);
 
+/// The bits of an entry's word that are its block's address. User space ends below 2^48 unless a program asks for more, and
+/// blocks are aligned to eight bytes. What is in the other bits is the table's in which the entry stands.
+pub(super) const ADDRESS_BITS: usize = 0x0000_ffff_ffff_fff8;
+
 /// An owned entry. Dropping it frees the block and the value that it holds.
-pub struct Entry(NonNull<Header>);
+#[repr(transparent)]
+pub struct Entry(NonNull<u8>);
 
 // SAFETY: an entry owns its block and its value, both of which are Send; nothing in it is shared between threads
 // other than under the lock of the shard that holds it.
@@ -105,7 +127,8 @@ impl Entry {
         match value {
             Str::Bytes(bytes) if bytes.len() > INLINE_BYTES_MAX => Entry::growing(key, bytes.to_vec(), born),
             Str::Bytes(bytes) => {
-                let entry = Entry::allocate(key, Storage::Inline, Kind::String, bytes.len(), born);
+                let entry =
+                    Entry::allocate(key, Storage::inline(bytes.len()), Kind::String, bytes.len(), born);
                 // SAFETY: `allocate` made room for `bytes.len()` value bytes behind the key.
                 unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), entry.value_ptr(), bytes.len()) };
                 entry
@@ -140,83 +163,170 @@ impl Entry {
         val_len: usize,
         (deadline, stamp, clock): Birth,
     ) -> Entry {
-        let has_slot = deadline.is_some();
         let meta = (clock & CLOCK_MASK)
             | ((kind as u32) << KIND_SHIFT)
             | ((storage as u32) << STORAGE_SHIFT)
-            | if has_slot { HAS_SLOT } else { 0 };
-        let header = Header {
-            stamp,
-            meta,
-            key_len: u32::try_from(key.len()).expect("keys are bounded by proto-max-bulk-len, below 4 GiB"),
-            val_len: val_len as u32,
-        };
-        let layout = block_layout(&header);
+            | if deadline.is_some() { HAS_SLOT } else { 0 }
+            | if key.len() > SHORT_KEY_BYTES_MAX { IS_LONG } else { 0 };
+        let layout = layout(block_bytes(meta, key.len(), val_len));
         // SAFETY: the layout is never of size zero; every write below stays within it by construction of its size.
         unsafe {
-            let block = alloc(layout);
-            let Some(block) = NonNull::new(block.cast::<Header>()) else { handle_alloc_error(layout) };
-            block.as_ptr().write(header);
-            let entry = Entry(block);
+            let Some(block) = NonNull::new(alloc(layout)) else { handle_alloc_error(layout) };
+            assert!(block.addr().get() & !ADDRESS_BITS == 0, "user space ends below 2^48");
+            block.cast::<Header>().write(Header { stamp, meta });
+            let mut entry = Entry(block);
             if let Some(deadline) = deadline {
-                block.as_ptr().cast::<u8>().add(HEADER_BYTES).cast::<i64>().write(deadline.0);
+                block.add(HEADER_BYTES).cast::<i64>().write(deadline.0);
             }
+            entry.write_lengths(key.len(), val_len);
             std::ptr::copy_nonoverlapping(key.as_ptr(), entry.key_ptr(), key.len());
             entry
         }
     }
 
+    /// Writes the lengths to where the header says that they are.
+    ///
+    /// # Safety
+    /// The block is large enough for this key and value.
+    unsafe fn write_lengths(&mut self, key_len: usize, val_len: usize) {
+        let meta = self.header().meta;
+        // SAFETY: the caller's promise; both lengths stand in front of the key.
+        unsafe {
+            let lengths = self.block().add(lengths_offset(meta));
+            match meta & IS_LONG {
+                0 => lengths.write(key_len as u8),
+                _ => lengths.cast::<u32>().write_unaligned(
+                    u32::try_from(key_len).expect("keys are bounded by proto-max-bulk-len, below 4 GiB"),
+                ),
+            }
+            let val_len_at = lengths.add(key_len_bytes(meta));
+            match self.storage() {
+                Storage::Inline => val_len_at.write(val_len as u8),
+                Storage::InlineLong => val_len_at.cast::<u16>().write_unaligned(val_len as u16),
+                Storage::Int | Storage::Held => {}
+            }
+        }
+    }
+
+    /// The block, without the table's bits.
+    #[inline]
+    fn block(&self) -> *mut u8 {
+        self.0.as_ptr().map_addr(|word| word & ADDRESS_BITS)
+    }
+
+    /// The block has moved. The table's bits stay.
+    fn set_block(&mut self, block: NonNull<u8>) {
+        let bits = self.0.addr().get() & !ADDRESS_BITS;
+        assert!(block.addr().get() & !ADDRESS_BITS == 0, "user space ends below 2^48");
+        self.0 = block.map_addr(|address| address | bits);
+    }
+
+    /// Puts another entry in the place of this one, which is given back: of the same key, for the table's bits stay.
+    pub fn exchange(&mut self, other: Entry) -> Entry {
+        debug_assert!(self.key() == other.key());
+        let (old, new) = (self.block(), other.block());
+        std::mem::forget(other);
+        self.set_block(NonNull::new(new).expect("an entry has a block"));
+        // SAFETY: the block was this entry's, which has another one now.
+        unsafe { Entry::from_raw(old) }
+    }
+
+    /// The block, for a table, which owns it from now on.
+    pub(super) fn into_raw(self) -> *mut u8 {
+        let block = self.block();
+        std::mem::forget(self);
+        block
+    }
+
+    /// # Safety
+    /// `block` comes from `into_raw`, other bits than those of the address aside, and whoever had it forgets it.
+    pub(super) unsafe fn from_raw(block: *mut u8) -> Entry {
+        let block = block.map_addr(|word| word & ADDRESS_BITS);
+        // SAFETY: the caller's promise: it was an entry's.
+        Entry(unsafe { NonNull::new_unchecked(block) })
+    }
+
     #[inline]
     fn header(&self) -> &Header {
         // SAFETY: the block starts with an initialised header for as long as the entry lives.
-        unsafe { self.0.as_ref() }
+        unsafe { &*self.block().cast() }
     }
 
     #[inline]
     fn header_mut(&mut self) -> &mut Header {
         // SAFETY: as in `header`, and `&mut self` makes the access exclusive.
-        unsafe { self.0.as_mut() }
+        unsafe { &mut *self.block().cast() }
     }
 
     /// The address that a prefetch wants.
     #[inline]
     pub fn address(&self) -> *const u8 {
-        self.0.as_ptr().cast()
+        self.block()
+    }
+
+    #[inline]
+    fn key_len(&self) -> usize {
+        let meta = self.header().meta;
+        // SAFETY: the length was written there by `write_lengths`, in as many bytes.
+        unsafe {
+            let at = self.block().add(lengths_offset(meta));
+            if meta & IS_LONG == 0 {
+                usize::from(at.read())
+            } else {
+                at.cast::<u32>().read_unaligned() as usize
+            }
+        }
+    }
+
+    /// Bytes of an inline value; 0 of any other.
+    #[inline]
+    fn val_len(&self) -> usize {
+        let meta = self.header().meta;
+        // SAFETY: as in `key_len`; the value's length stands behind the key's.
+        unsafe {
+            let at = self.block().add(lengths_offset(meta) + key_len_bytes(meta));
+            match self.storage() {
+                Storage::Inline => usize::from(at.read()),
+                Storage::InlineLong => usize::from(at.cast::<u16>().read_unaligned()),
+                Storage::Int | Storage::Held => 0,
+            }
+        }
+    }
+
+    /// Bytes of the block that are in use.
+    fn block_bytes(&self) -> usize {
+        block_bytes(self.header().meta, self.key_len(), self.val_len())
     }
 
     #[inline]
     fn key_ptr(&self) -> *mut u8 {
-        // SAFETY: header, slot and held value are within the block.
-        unsafe { self.0.as_ptr().cast::<u8>().add(key_offset(self.header().meta)) }
+        // SAFETY: header, slot, held value and lengths are within the block.
+        unsafe { self.block().add(key_offset(self.header().meta)) }
     }
 
     /// Where a held value lies, aligned to a word.
     #[inline]
     fn held_ptr(&self) -> *mut u8 {
         debug_assert!(self.storage() == Storage::Held);
-        // SAFETY: a held value stands right in front of the key.
-        unsafe { self.key_ptr().sub(HELD_BYTES) }
+        // SAFETY: a held value stands right in front of the lengths.
+        unsafe { self.block().add(lengths_offset(self.header().meta) - HELD_BYTES) }
     }
 
     #[inline]
     fn value_ptr(&self) -> *mut u8 {
         // SAFETY: the key is within the block; the value starts right behind it.
-        unsafe { self.key_ptr().add(self.header().key_len as usize) }
+        unsafe { self.key_ptr().add(self.key_len()) }
     }
 
     #[inline]
     pub fn key(&self) -> &[u8] {
         // SAFETY: `key_len` bytes at `key_ptr` were initialised by `allocate` and never change.
-        unsafe { std::slice::from_raw_parts(self.key_ptr(), self.header().key_len as usize) }
+        unsafe { std::slice::from_raw_parts(self.key_ptr(), self.key_len()) }
     }
 
     #[inline]
     fn storage(&self) -> Storage {
-        match (self.header().meta & STORAGE_MASK) >> STORAGE_SHIFT {
-            0 => Storage::Inline,
-            1 => Storage::Int,
-            _ => Storage::Held,
-        }
+        storage_of(self.header().meta)
     }
 
     #[inline]
@@ -239,7 +349,7 @@ impl Entry {
             return None;
         }
         // SAFETY: HAS_SLOT says that an i64 lies right behind the header, 8-byte aligned.
-        let at = unsafe { self.0.as_ptr().cast::<u8>().add(HEADER_BYTES).cast::<i64>().read() };
+        let at = unsafe { self.block().add(HEADER_BYTES).cast::<i64>().read() };
         (at != NO_DEADLINE).then_some(UnixMs(at))
     }
 
@@ -253,19 +363,20 @@ impl Entry {
         }
         let at = deadline.map_or(NO_DEADLINE, |d| d.0);
         // SAFETY: the block has a slot now (see `deadline`).
-        unsafe { self.0.as_ptr().cast::<u8>().add(HEADER_BYTES).cast::<i64>().write(at) };
+        unsafe { self.block().add(HEADER_BYTES).cast::<i64>().write(at) };
     }
 
     fn add_slot(&mut self) {
-        let old = block_layout(self.header());
-        let grown = old.size() + SLOT_BYTES;
+        let used = self.block_bytes();
+        let (old, new) = (layout(used), layout(used + SLOT_BYTES));
         // SAFETY: `old` is the layout of the block; the bytes behind the header move up by one slot, inside the grown block.
         unsafe {
-            let block = realloc(self.0.as_ptr().cast(), old, grown);
-            let Some(block) = NonNull::new(block) else { handle_alloc_error(old) };
-            let body = block.as_ptr().add(HEADER_BYTES);
-            std::ptr::copy(body, body.add(SLOT_BYTES), old.size() - HEADER_BYTES);
-            self.0 = block.cast();
+            if new != old {
+                let block = realloc(self.block(), old, new.size());
+                self.set_block(NonNull::new(block).unwrap_or_else(|| handle_alloc_error(new)));
+            }
+            let body = self.block().add(HEADER_BYTES);
+            std::ptr::copy(body, body.add(SLOT_BYTES), used - HEADER_BYTES);
         }
         self.header_mut().meta |= HAS_SLOT;
     }
@@ -275,9 +386,9 @@ impl Entry {
     pub fn as_str(&self) -> Option<Str<'_>> {
         match self.storage() {
             // SAFETY: an inline value is `val_len` initialised bytes at `value_ptr`.
-            Storage::Inline => Some(Str::Bytes(unsafe {
-                std::slice::from_raw_parts(self.value_ptr(), self.header().val_len as usize)
-            })),
+            Storage::Inline | Storage::InlineLong => {
+                Some(Str::Bytes(unsafe { std::slice::from_raw_parts(self.value_ptr(), self.val_len()) }))
+            }
             // SAFETY: an int is one word at `value_ptr`.
             Storage::Int => Some(Str::Int(unsafe { self.value_ptr().cast::<i64>().read_unaligned() })),
             Storage::Held if self.kind() == Kind::String => {
@@ -329,7 +440,7 @@ impl Entry {
         match value {
             Str::Bytes(bytes) if bytes.len() > INLINE_BYTES_MAX => self.set_growing(bytes.to_vec()),
             Str::Bytes(bytes) => {
-                self.reshape(Storage::Inline, Kind::String, bytes.len());
+                self.reshape(Storage::inline(bytes.len()), Kind::String, bytes.len());
                 // SAFETY: `reshape` made room for `bytes.len()` value bytes.
                 unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.value_ptr(), bytes.len()) };
             }
@@ -385,37 +496,35 @@ impl Entry {
     #[inline]
     fn reshape(&mut self, storage: Storage, kind: Kind, val_len: usize) {
         self.drop_held();
-        let old_meta = self.header().meta;
-        let old = block_layout(self.header());
-        let header = self.header_mut();
-        header.meta = (old_meta & !(STORAGE_MASK | KIND_MASK | RAW))
+        let (old_meta, key_len, old_bytes) = (self.header().meta, self.key_len(), self.block_bytes());
+        let meta = (old_meta & !(STORAGE_MASK | KIND_MASK | RAW))
             | ((storage as u32) << STORAGE_SHIFT)
             | ((kind as u32) << KIND_SHIFT);
-        header.val_len = val_len as u32;
-        let new = block_layout(header);
-        let (from, to) = (key_offset(old_meta), key_offset(header.meta));
-        if from == to && new.size() == old.size() {
-            return;
+        let (old, new) = (layout(old_bytes), layout(block_bytes(meta, key_len, val_len)));
+        let (from, to) = (key_offset(old_meta), key_offset(meta));
+        if from != to || new != old {
+            self.resize(old, new, key_len, from, to);
         }
-        self.resize(old, new.size(), from, to);
+        self.header_mut().meta = meta;
+        // SAFETY: the block is that of the new layout, which has room for them.
+        unsafe { self.write_lengths(key_len, val_len) };
     }
 
-    /// Gives the block another size and its key another place in it. The header is the new one already.
-    fn resize(&mut self, old: Layout, size: usize, from: usize, to: usize) {
-        let key_len = self.header().key_len as usize;
+    /// Gives the block another size and its key another place in it.
+    fn resize(&mut self, old: Layout, new: Layout, key_len: usize, from: usize, to: usize) {
         // SAFETY: `old` is the block's layout. The key lies within the old size at `from` and within the new one at `to`: it
-        // moves down before the block shrinks, and up after it has grown.
+        // moves down before the block shrinks, and up after it has grown. What it overwrites is what the caller writes next.
         unsafe {
-            let mut block = self.0.as_ptr().cast::<u8>();
             if to < from {
+                let block = self.block();
                 std::ptr::copy(block.add(from), block.add(to), key_len);
             }
-            if size != old.size() {
-                block = realloc(block, old, size);
-                let Some(moved) = NonNull::new(block.cast::<Header>()) else { handle_alloc_error(old) };
-                self.0 = moved;
+            if new != old {
+                let block = realloc(self.block(), old, new.size());
+                self.set_block(NonNull::new(block).unwrap_or_else(|| handle_alloc_error(new)));
             }
             if to > from {
+                let block = self.block();
                 std::ptr::copy(block.add(from), block.add(to), key_len);
             }
         }
@@ -451,11 +560,11 @@ impl Entry {
         }
         let mut entry = Entry::allocate(key, Storage::Held, self.kind(), 0, (deadline, stamp, clock));
         entry.header_mut().meta |= self.header().meta & RAW;
-        // SAFETY: both blocks have room for a held value; it belongs to the new one from here on, since the old one, made an
-        // inline string in the same step, will not drop it. An inline string of `HELD_BYTES` has the same layout.
+        // SAFETY: both blocks have room for a held value; it belongs to the new one from here on, since the old one is forgotten
+        // but for its block.
         unsafe { std::ptr::copy_nonoverlapping(self.held_ptr(), entry.held_ptr(), HELD_BYTES) };
-        self.header_mut().meta &= !(STORAGE_MASK | KIND_MASK);
-        self.header_mut().val_len = HELD_BYTES as u32;
+        self.free_block();
+        std::mem::forget(self);
         entry
     }
 
@@ -533,53 +642,73 @@ impl Entry {
             string => match (string, self.storage()) {
                 // The buffer may be larger than the string by what it grew ahead.
                 (Str::Bytes(bytes), Storage::Held) => size_class(size_of::<Vec<u8>>()) + size_class(bytes.len()),
-                (_, Storage::Inline | Storage::Int | Storage::Held) => 0,
+                (_, Storage::Inline | Storage::InlineLong | Storage::Int | Storage::Held) => 0,
             },
             collection => collection.heap_bytes());
-        size_class(block_layout(self.header()).size()) + beside
+        size_class(self.block_bytes()) + beside
+    }
+
+    /// Gives the block back. The entry must not be looked at any more.
+    fn free_block(&mut self) {
+        let layout = layout(self.block_bytes());
+        // SAFETY: the block was allocated with exactly this layout.
+        unsafe { dealloc(self.block(), layout) };
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         self.drop_held();
-        let layout = block_layout(self.header());
-        // SAFETY: the block was allocated with exactly this layout.
-        unsafe { dealloc(self.0.as_ptr().cast(), layout) };
+        self.free_block();
     }
 }
 
-/// Where the key starts, from the start of the block.
 #[inline]
-fn key_offset(meta: u32) -> usize {
+fn storage_of(meta: u32) -> Storage {
+    match (meta & STORAGE_MASK) >> STORAGE_SHIFT {
+        0 => Storage::Inline,
+        1 => Storage::Int,
+        2 => Storage::Held,
+        _ => Storage::InlineLong,
+    }
+}
+
+/// Where the lengths start, from the start of the block.
+#[inline]
+fn lengths_offset(meta: u32) -> usize {
     let slot = if meta & HAS_SLOT != 0 { SLOT_BYTES } else { 0 };
-    let held = if (meta & STORAGE_MASK) >> STORAGE_SHIFT == Storage::Held as u32 { HELD_BYTES } else { 0 };
+    let held = if storage_of(meta) == Storage::Held { HELD_BYTES } else { 0 };
     HEADER_BYTES + slot + held
 }
 
 #[inline]
-fn block_layout(header: &Header) -> Layout {
-    let value = match (header.meta & STORAGE_MASK) >> STORAGE_SHIFT {
-        inline if inline == Storage::Inline as u32 => header.val_len as usize,
-        int if int == Storage::Int as u32 => WORD_BYTES,
-        _ => 0,
-    };
-    let size = key_offset(header.meta) + header.key_len as usize + value;
-    // SAFETY: 8 is a power of two, and the parts are bounded by 4 GiB each, far from overflowing isize.
-    unsafe { Layout::from_size_align_unchecked(size, WORD_BYTES) }
+fn key_len_bytes(meta: u32) -> usize {
+    if meta & IS_LONG == 0 { size_of::<u8>() } else { size_of::<u32>() }
 }
 
-// dashmap asks for these of its key type; the keyspace hashes key bytes itself and never calls them.
-impl PartialEq for Entry {
-    fn eq(&self, other: &Entry) -> bool {
-        self.key() == other.key()
-    }
+/// Where the key starts.
+#[inline]
+fn key_offset(meta: u32) -> usize {
+    let val_len_bytes = match storage_of(meta) {
+        Storage::Inline => size_of::<u8>(),
+        Storage::InlineLong => size_of::<u16>(),
+        Storage::Int | Storage::Held => 0,
+    };
+    lengths_offset(meta) + key_len_bytes(meta) + val_len_bytes
 }
-impl Eq for Entry {}
-impl std::hash::Hash for Entry {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
-    }
+
+/// Bytes of a block that are in use.
+#[inline]
+fn block_bytes(meta: u32, key_len: usize, val_len: usize) -> usize {
+    let value = if storage_of(meta) == Storage::Int { WORD_BYTES } else { val_len };
+    key_offset(meta) + key_len + value
+}
+
+/// Of a block of which so many bytes are in use: a whole size class, so that small changes seldom call the allocator.
+#[inline]
+fn layout(used: usize) -> Layout {
+    // SAFETY: 8 is a power of two, and the parts are bounded by 4 GiB each, far from overflowing isize.
+    unsafe { Layout::from_size_align_unchecked(size_class(used), WORD_BYTES) }
 }
 
 #[cfg(test)]

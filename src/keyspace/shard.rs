@@ -1,30 +1,43 @@
 //! A shard: one table of entries behind one lock, with the counters that the lock also guards.
 //!
 //! ```text
-//!  dashmap shard (128 bytes, own cache lines)        Side (parallel array, same index)
-//!  +--------------------------------------+          +----------------------------------+
-//!  | lock | hashbrown table of Entry (8 B)|          | keys, expires, next due, layout  |
-//!  +--------------------------------------+          +----------------------------------+
+//!  Shard, a cache line   | lock 8 | table: slots 8, len 4, room 4 | Side: keys, expires, layout, buckets, next due ... |
 //! ```
 //!
 //! Called by `space` (commands), the snapshot walker, expiry and scans. Only exclusive locks are taken: dashmap's
 //! lock prefers readers and starves writers.
 //! Always: whoever holds the guard is the only one to read or change the table; `Side` is written under the guard
-//! and may be read by anyone as a hint. This file and `entry` hold all unsafe code of the keyspace.
+//! and may be read by anyone as a hint.
 
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
 
-use dashmap::{RwLock, RwLockWriteGuard, SharedValue};
-use hashbrown::raw::{InsertSlot, RawTable};
+use dashmap::{RwLock, RwLockWriteGuard};
 
-use crate::base::alloc::size_class;
-use crate::base::hash::hash_key;
 use crate::base::ids::UnixMs;
-use crate::base::prefetch::prefetch;
 use crate::base::same::same;
 use crate::keyspace::entry::Entry;
+use crate::keyspace::table::Table;
 
-pub(super) type Table = RawTable<(Entry, SharedValue<()>)>;
+/// A table, its lock and its counters. Aligned so that a command that finds or adds a key comes by with one cache line.
+#[repr(align(64))]
+pub struct Shard {
+    table: RwLock<Table>,
+    side: Side,
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Shard>() == 64);
+
+impl Shard {
+    pub(super) fn new() -> Shard {
+        Shard { table: RwLock::new(Table::new()), side: Side::new() }
+    }
+
+    /// What is known of it without its lock.
+    pub(super) fn side(&self) -> &Side {
+        &self.side
+    }
+}
 
 /// What is known about a shard without taking its lock. Every field is an atomic with one owner: whoever holds the
 /// shard's lock stores it (Relaxed, published by the unlock); anybody may load it as a hint (Relaxed).
@@ -67,11 +80,7 @@ impl Side {
 
     /// Bytes of the table itself, without what its entries point to.
     pub fn table_bytes(&self) -> usize {
-        match self.buckets() {
-            0 => 0,
-            // An entry and a control byte each, and the control bytes of one more group.
-            buckets => size_class(buckets * (size_of::<Entry>() + 1) + 16),
-        }
+        Table::bytes(self.buckets())
     }
 
     /// A lower bound of the shard's deadlines.
@@ -106,12 +115,12 @@ pub enum Found {
 
 impl<'a> ShardGuard<'a> {
     #[inline]
-    pub(super) fn lock(shard: &'a RwLock<Table>, side: &'a Side) -> ShardGuard<'a> {
+    pub(super) fn lock(shard: &'a Shard) -> ShardGuard<'a> {
         #[cfg(loom)]
-        let _turn = crate::base::sync::lock(&side.turn);
+        let _turn = crate::base::sync::lock(&shard.side.turn);
         ShardGuard {
-            table: shard.write(),
-            side,
+            table: shard.table.write(),
+            side: &shard.side,
             #[cfg(loom)]
             _turn,
         }
@@ -119,12 +128,12 @@ impl<'a> ShardGuard<'a> {
 
     /// The lock, unless somebody holds it.
     #[inline]
-    pub(super) fn try_lock(shard: &'a RwLock<Table>, side: &'a Side) -> Option<ShardGuard<'a>> {
+    pub(super) fn try_lock(shard: &'a Shard) -> Option<ShardGuard<'a>> {
         #[cfg(loom)]
-        let _turn = side.turn.try_lock().ok()?;
+        let _turn = shard.side.turn.try_lock().ok()?;
         Some(ShardGuard {
-            table: shard.try_write()?,
-            side,
+            table: shard.table.try_write()?,
+            side: &shard.side,
             #[cfg(loom)]
             _turn,
         })
@@ -132,25 +141,19 @@ impl<'a> ShardGuard<'a> {
 
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<BucketIndex> {
-        let bucket = self.table.find(hash, |(entry, _)| same(entry.key(), key))?;
-        // SAFETY: the bucket was just found in this table.
-        Some(BucketIndex(unsafe { self.table.bucket_index(&bucket) }))
+        self.table.find(hash, |entry| same(entry.key(), key)).map(BucketIndex)
     }
 
     #[inline]
     pub fn get(&self, at: BucketIndex) -> &Entry {
-        debug_assert!(self.is_full(at.0));
-        // SAFETY: `at` names a full bucket of this table: indexes are only handed out for full buckets and are not
-        // used across insertions or removals.
-        unsafe { &self.table.bucket(at.0).as_ref().0 }
+        self.table.get(at.0)
     }
 
-    /// For changes of the value. Deadlines are changed with `set_deadline`, so that the counters stay right.
+    /// For changes of the value. Deadlines are changed with `set_deadline`, so that the counters stay right; another entry of
+    /// the same key is put here with `Entry::exchange`.
     #[inline]
     pub fn get_mut(&mut self, at: BucketIndex) -> &mut Entry {
-        debug_assert!(self.is_full(at.0));
-        // SAFETY: as in `get`; `&mut self` makes the access exclusive.
-        unsafe { &mut self.table.bucket(at.0).as_mut().0 }
+        self.table.get_mut(at.0)
     }
 
     /// Adds an entry whose key is not in the table yet.
@@ -160,17 +163,12 @@ impl<'a> ShardGuard<'a> {
         if let Some(due) = entry.elements_due() {
             self.note_elements_due(due);
         }
-        let is_full = self.table.len() == self.table.capacity();
-        if is_full {
-            // The insertion below will rehash: in place (after many removals) or into a larger table.
+        if self.table.is_full() {
             self.bump_layout();
+            self.table.grow();
+            self.side.buckets.store(self.table.room() as u32, Relaxed);
         }
-        let bucket = self.table.insert(hash, (entry, SharedValue::new(())), rehash);
-        if is_full {
-            self.side.buckets.store(self.table.buckets() as u32, Relaxed);
-        }
-        // SAFETY: the bucket was just returned by this table.
-        let at = BucketIndex(unsafe { self.table.bucket_index(&bucket) });
+        let at = BucketIndex(self.table.insert(hash, entry));
         self.side.keys.store(self.table.len() as u32, Relaxed);
         if let Some(deadline) = deadline {
             self.count_deadline(deadline);
@@ -179,12 +177,7 @@ impl<'a> ShardGuard<'a> {
     }
 
     pub fn remove(&mut self, at: BucketIndex) -> Entry {
-        debug_assert!(self.is_full(at.0));
-        // SAFETY: `at` names a full bucket of this table (see `get`).
-        let ((entry, _), _slot): (_, InsertSlot) = unsafe {
-            let bucket = self.table.bucket(at.0);
-            self.table.remove(bucket)
-        };
+        let entry = self.table.remove(at.0);
         self.side.keys.store(self.table.len() as u32, Relaxed);
         if entry.deadline().is_some() {
             self.uncount_deadline();
@@ -194,7 +187,7 @@ impl<'a> ShardGuard<'a> {
 
     /// Gives memory back after many removals.
     pub fn shrink(&mut self) {
-        if self.table.buckets() > 64 && self.table.len() * 8 < self.table.buckets() {
+        if self.table.room() > 64 && self.table.len() * 8 < self.table.room() {
             self.shrink_to(self.table.len() * 2);
         }
     }
@@ -202,18 +195,16 @@ impl<'a> ShardGuard<'a> {
     /// As `shrink`, while memory is scarce: no table without keys, and none of which less than a quarter is full. Thousands of
     /// small tables that once held a key more would add up.
     pub fn tighten(&mut self) {
-        let (len, buckets) = (self.table.len(), self.table.buckets());
-        // A table without memory of its own has one bucket, the smallest other one four.
-        if buckets > 1 && (len == 0 || (buckets > 4 && len * 4 < buckets)) {
+        let (len, room) = (self.table.len(), self.table.room());
+        if room > 0 && (len == 0 || (room > 4 && len * 4 < room)) {
             self.shrink_to(len);
         }
     }
 
-    fn shrink_to(&mut self, room: usize) {
+    fn shrink_to(&mut self, len: usize) {
         self.bump_layout();
-        self.table.shrink_to(room, rehash);
-        let buckets = if self.table.capacity() == 0 { 0 } else { self.table.buckets() };
-        self.side.buckets.store(buckets as u32, Relaxed);
+        self.table.shrink_to(len);
+        self.side.buckets.store(self.table.room() as u32, Relaxed);
     }
 
     pub fn set_deadline(&mut self, at: BucketIndex, deadline: Option<UnixMs>) {
@@ -296,61 +287,39 @@ impl<'a> ShardGuard<'a> {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.table.len() == 0
     }
 
     /// Number of buckets, full or not; a walk in slices goes from 0 to here.
     pub fn buckets(&self) -> usize {
-        self.table.buckets()
-    }
-
-    fn is_full(&self, index: usize) -> bool {
-        // SAFETY: the index is checked against the number of buckets first; an unallocated table has one bucket,
-        // which its static control bytes mark as empty.
-        index < self.table.buckets() && unsafe { self.table.is_bucket_full(index) }
+        self.table.room()
     }
 
     /// The entry in bucket `index`, if there is one.
     pub fn at(&self, index: usize) -> Option<BucketIndex> {
-        self.is_full(index).then_some(BucketIndex(index))
+        self.table.is_full_at(index).then_some(BucketIndex(index))
     }
 
     /// All full buckets. The iterator does not borrow the guard: entries may be changed, not added or removed, meanwhile
-    /// (removing the yielded entry itself is fine, since hashbrown leaves the other buckets where they are).
+    /// (removing the yielded entry itself is fine, since the others stay in their buckets).
     pub fn iter(&self) -> impl Iterator<Item = BucketIndex> + use<> {
-        let mut found = Vec::with_capacity(self.table.len());
-        // SAFETY: the iterator is exhausted here, while the guard is borrowed.
-        unsafe {
-            for bucket in self.table.iter() {
-                found.push(BucketIndex(self.table.bucket_index(&bucket)));
-            }
-        }
+        let found: Vec<BucketIndex> = (0..self.buckets()).filter_map(|index| self.at(index)).collect();
         found.into_iter()
     }
 
-    /// Asks for the control bytes and the home bucket of `hash`.
+    /// Asks for the lines of the table where `hash` is looked for first.
     #[inline]
     pub fn prefetch_table(&self, hash: u64) {
-        let mask = self.table.buckets() - 1;
-        let home = hash as usize & mask;
-        let end = self.table.data_end().as_ptr();
-        prefetch(end.cast::<u8>().wrapping_add(home));
-        prefetch(end.wrapping_sub(home + 1));
+        self.table.prefetch(hash);
     }
 
-    /// Where the block of the first entry lies whose hash tag matches, without reading it; null if there is none. For a
-    /// prefetch: one in 128 is a stranger.
+    /// Where the block of the first entry lies whose mark matches, without reading it; null if there is none. For a prefetch: few
+    /// are strangers.
     #[inline]
     pub(super) fn candidate(&self, hash: u64) -> *const u8 {
-        // The predicate takes the first tag match, without looking at the key.
         match self.table.find(hash, |_| true) {
-            // SAFETY: the bucket was just found in this table, whose guard we hold.
-            Some(bucket) => unsafe { bucket.as_ref().0.address() },
+            Some(index) => self.table.get(index).address(),
             None => std::ptr::null(),
         }
     }
-}
-
-fn rehash((entry, _): &(Entry, SharedValue<()>)) -> u64 {
-    hash_key(entry.key())
 }

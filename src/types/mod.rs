@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  String        types::Str, embedded in its entry's block, or `Value::Bytes` where it is large or changed in place
-//!  collections   one folder each: its stored form of at most 16 bytes, its encodings, its `rdb.rs`
+//!  collections   one folder each: its stored form of one word (`word`), its encodings, its `rdb.rs`
 //! ```
 //!
 //! Called by the keyspace, which keeps values inside its entries, by the command handlers, which change them, and by
@@ -22,6 +22,7 @@ pub mod set;
 pub mod sorted_set;
 pub mod stream;
 pub mod string;
+pub mod word;
 
 pub use encoding::Encoding;
 pub use hash::Hash;
@@ -80,7 +81,7 @@ impl Kind {
 }
 
 /// The most that a collection's stored form may take in its entry; the rest of it is on the heap.
-pub const HELD_BYTES: usize = 16;
+pub const HELD_BYTES: usize = 8;
 
 /// A value of many elements, in the form in which it lies inside its key's entry.
 pub trait Collection: Clone + Sized + Send + Into<Value> {

@@ -17,6 +17,7 @@ const HEADER_BYTES: usize = 8;
 
 /// A set of integers behind one thin pointer.
 #[derive(Clone)]
+#[repr(transparent)]
 pub struct Intset {
     block: Block,
 }

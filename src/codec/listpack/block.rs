@@ -15,7 +15,9 @@ use std::ptr::NonNull;
 use crate::base::alloc::size_class;
 use crate::codec::listpack::{EMPTY_BYTES, HEADER_BYTES};
 
-/// An owned, never empty run of bytes that begins with its own length.
+/// An owned, never empty run of bytes that begins with its own length. It is aligned to eight bytes, and the lowest three bits of
+/// the pointer are clear: `types::word` relies on that.
+#[repr(transparent)]
 pub(super) struct Block(NonNull<u8>);
 
 // SAFETY: a block owns its allocation, which holds plain bytes only.
@@ -28,7 +30,7 @@ const _: () = assert!(size_of::<Option<Block>>() == 8);
 /// What an allocation for `total` bytes looks like.
 #[inline]
 fn layout(total: usize) -> Layout {
-    Layout::from_size_align(size_class(total), 1).expect("a u32 of bytes is far below isize::MAX")
+    Layout::from_size_align(size_class(total), 8).expect("a u32 of bytes is far below isize::MAX")
 }
 
 impl Block {

@@ -52,6 +52,7 @@ impl Pos {
 
 /// Eight bytes: a pointer to the bytes.
 #[derive(Clone)]
+#[repr(transparent)]
 pub struct Listpack(Block);
 
 const _: () = assert!(size_of::<Option<Listpack>>() == 8);

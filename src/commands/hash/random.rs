@@ -10,7 +10,7 @@ use crate::codec::listpack::Item;
 use crate::commands::hash::{HASH, clock, write_found, write_item};
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Row, Run};
 use crate::resp::reply::Reply;
-use crate::types::hash::NEVER;
+use crate::types::hash::{HashForm, NEVER};
 use crate::types::{Collection, Hash};
 
 pub const ROWS: &[Row] = &[Row {
@@ -84,9 +84,9 @@ type Pair<'a> = (Item<'a>, Item<'a>);
 
 impl<'a> Fields<'a> {
     fn of(hash: &'a Hash, now: UnixMs) -> Fields<'a> {
-        match hash {
-            Hash::Table(_) if hash.next_due().is_none() => Fields::Table(hash),
-            Hash::Table(_) | Hash::Listpack(_) => Fields::Listed(hash.iter(now).collect()),
+        match hash.form() {
+            HashForm::Table(_) if hash.next_due().is_none() => Fields::Table(hash),
+            HashForm::Table(_) | HashForm::Listpack(_) => Fields::Listed(hash.iter(now).collect()),
         }
     }
 

@@ -10,7 +10,11 @@ use std::io::Write as _;
 use crate::codec::listpack::Listpack;
 use crate::commands::server::debug::with_entry_here;
 use crate::commands::spec::{Args, Control, Failure};
-use crate::types::{Collection, Hash, List, Set, SortedSet, ValueRef};
+use crate::types::hash::HashForm;
+use crate::types::list::ListForm;
+use crate::types::set::SetForm;
+use crate::types::sorted_set::SortedSetForm;
+use crate::types::{Collection, ValueRef};
 
 const OUT_OF_RANGE: Failure = Failure::text("ERR Out of range database");
 const NO_LISTPACK: Failure = Failure::text("ERR Not a listpack encoded object.");
@@ -33,16 +37,23 @@ pub(super) fn listpack(args: &Args<'_>, control: &mut Control<'_>) -> Result<(),
 
 fn listpack_of(value: ValueRef<'_>) -> Option<&Listpack> {
     match value {
-        ValueRef::List(List::Listpack(list))
-        | ValueRef::Set(Set::Listpack(list))
-        | ValueRef::SortedSet(SortedSet::Listpack(list))
-        | ValueRef::Hash(Hash::Listpack(list)) => Some(list),
-        ValueRef::Str(_)
-        | ValueRef::List(_)
-        | ValueRef::Set(_)
-        | ValueRef::SortedSet(_)
-        | ValueRef::Hash(_)
-        | ValueRef::Stream(_) => None,
+        ValueRef::List(list) => match list.form() {
+            ListForm::Listpack(list) => Some(list),
+            ListForm::Quicklist(_) => None,
+        },
+        ValueRef::Set(set) => match set.form() {
+            SetForm::Listpack(list) => Some(list),
+            SetForm::Intset(_) | SetForm::Table(_) => None,
+        },
+        ValueRef::SortedSet(set) => match set.form() {
+            SortedSetForm::Listpack(list) => Some(list),
+            SortedSetForm::Tree(_) => None,
+        },
+        ValueRef::Hash(hash) => match hash.form() {
+            HashForm::Listpack(list) => Some(list),
+            HashForm::Table(_) => None,
+        },
+        ValueRef::Str(_) | ValueRef::Stream(_) => None,
     }
 }
 
@@ -102,15 +113,19 @@ pub(super) fn value(args: &Args<'_>, control: &mut Control<'_>) -> Result<(), Fa
 
 fn table_of(value: ValueRef<'_>) -> Option<String> {
     match value {
-        ValueRef::Set(set @ Set::Table(members)) => Some(table(members.slots(), set.len())),
-        ValueRef::SortedSet(set @ SortedSet::Tree(members)) => Some(table(members.slots(), set.len())),
-        ValueRef::Hash(Hash::Table(fields)) => Some(table(fields.slots(), fields.len())),
-        ValueRef::Str(_)
-        | ValueRef::List(_)
-        | ValueRef::Set(_)
-        | ValueRef::SortedSet(_)
-        | ValueRef::Hash(_)
-        | ValueRef::Stream(_) => None,
+        ValueRef::Set(set) => match set.form() {
+            SetForm::Table(members) => Some(table(members.slots(), set.len())),
+            SetForm::Intset(_) | SetForm::Listpack(_) => None,
+        },
+        ValueRef::SortedSet(set) => match set.form() {
+            SortedSetForm::Tree(members) => Some(table(members.slots(), set.len())),
+            SortedSetForm::Listpack(_) => None,
+        },
+        ValueRef::Hash(hash) => match hash.form() {
+            HashForm::Table(fields) => Some(table(fields.slots(), fields.len())),
+            HashForm::Listpack(_) => None,
+        },
+        ValueRef::Str(_) | ValueRef::List(_) | ValueRef::Stream(_) => None,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::commands::set::{SET, write_member};
 use crate::commands::spec::{Args, Ctx, Effect, Failure, Flags, Keys, Row, Run, flags};
 use crate::keyspace::entry::Entry;
 use crate::keyspace::notify::Classes;
-use crate::types::set::Limits;
+use crate::types::set::{Limits, SetForm};
 use crate::types::{Collection, Set, Value};
 
 /// What several sets become.
@@ -163,7 +163,7 @@ fn remove_others(sets: &[Option<&Set>], limits: &Limits) -> Set {
 
 fn smallest_is_intset(sets: &[Option<&Set>]) -> bool {
     let smallest = sets.iter().flatten().min_by_key(|set| set.len());
-    matches!(smallest, Some(Set::Intset(_)))
+    smallest.is_some_and(|set| matches!(set.form(), SetForm::Intset(_)))
 }
 
 fn unite(sets: &[Option<&Set>], limits: &Limits) -> Set {
@@ -209,7 +209,7 @@ fn store(ctx: &mut Ctx<'_, '_>, operation: Operation, event: &'static str) -> Re
     match operation {
         // Redis starts with the form of the smallest set; what turns out to be integers only becomes an intset at the end.
         Operation::Intersection if !smallest_is_intset(&sets) => {
-            result = Set::Listpack(Listpack::new());
+            result = Listpack::new().into();
             intersect(&sets, |member| {
                 result.add_item(member, &limits);
                 true

@@ -12,6 +12,7 @@ use crate::commands::set::{SET, write_member};
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Rewrite, Row, Run, flags};
 use crate::keyspace::notify::Classes;
 use crate::resp::reply::Reply;
+use crate::types::set::SetForm;
 use crate::types::{Collection, Set};
 
 pub const ROWS: &[Row] = &[
@@ -139,9 +140,9 @@ fn srandmember(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
 
 /// Members by position in one step each, also of a listpack.
 fn by_position(set: &Set) -> Option<Vec<Item<'_>>> {
-    match set {
-        Set::Listpack(list) => Some(list.iter().collect()),
-        Set::Intset(_) | Set::Table(_) => None,
+    match set.form() {
+        SetForm::Listpack(list) => Some(list.iter().collect()),
+        SetForm::Intset(_) | SetForm::Table(_) => None,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::codec::listpack::Item;
 use crate::commands::sorted_set::{SORTED_SET, Shape, write_member};
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Row, Run};
 use crate::resp::reply::Reply;
+use crate::types::sorted_set::SortedSetForm;
 use crate::types::{Collection, SortedSet};
 
 pub const ROWS: &[Row] = &[Row {
@@ -76,9 +77,9 @@ fn options(ctx: &Ctx<'_, '_>) -> Result<(Option<i64>, bool), Failure> {
 
 /// The members of a small set, by rank in one step each.
 fn by_rank(set: &SortedSet) -> Option<Vec<(Item<'_>, f64)>> {
-    match set {
-        SortedSet::Listpack(_) => Some(set.iter(0..set.len()).collect()),
-        SortedSet::Tree(_) => None,
+    match set.form() {
+        SortedSetForm::Listpack(_) => Some(set.iter(0..set.len()).collect()),
+        SortedSetForm::Tree(_) => None,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::commands::spec::scan::{ScanOptions, Scans, parse_cursor, write_nothin
 use crate::commands::spec::{Ctx, Effect, Failure, Flags, Row, Run};
 use crate::resp::reply::Reply;
 use crate::types::SortedSet;
+use crate::types::sorted_set::SortedSetForm;
 
 pub const ROWS: &[Row] = &[Row {
     name: "zscan",
@@ -30,9 +31,9 @@ fn zscan(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     };
     let options = ScanOptions::parse(&ctx.args, 3, Scans::Members)?;
     // Redis shows the scores of a listpack as they stand in it, and those of a skiplist with all their digits.
-    let write_score = match set {
-        SortedSet::Listpack(_) => write_double,
-        SortedSet::Tree(_) => write_percent_17g,
+    let write_score = match set.form() {
+        SortedSetForm::Listpack(_) => write_double,
+        SortedSetForm::Tree(_) => write_percent_17g,
     };
     let (mut shown, mut count, mut text) = (Reply::new(), 0, Vec::new());
     let next = set.scan(cursor, options.count, |member, score| {

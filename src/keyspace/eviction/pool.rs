@@ -108,7 +108,7 @@ fn some_keys(db: &Db, volatile: bool, wanted: usize, rng: &mut Rng, mut found: i
         }
         let guard = db.lock(shard);
         let buckets = guard.buckets();
-        let start = rng.below(buckets as u64) as usize;
+        let Some(start) = rng.index(buckets) else { continue };
         for bucket in (start..buckets).chain(0..start) {
             let Some(at) = guard.at(bucket) else { continue };
             let entry = guard.get(at);

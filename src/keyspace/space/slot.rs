@@ -65,7 +65,7 @@ impl Occupied<'_, '_> {
         let key = self.key;
         let old = self.change(|entry| {
             let new = Entry::string(key, value, entry.deadline(), entry.stamp(), entry.clock());
-            std::mem::replace(entry, new)
+            entry.exchange(new)
         });
         self.changes.garbage.put(old, Why::Replaced);
     }

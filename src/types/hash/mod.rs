@@ -24,16 +24,21 @@ use crate::codec::rdb::Dialect;
 use crate::config::Config;
 use crate::types::hash::field::Field;
 use crate::types::hash::table::Table;
+use crate::types::word::{Large, one_word};
 use crate::types::{Collection, Encoding, Kind, Value, scan};
 
 /// A time at which no field is past its deadline.
 pub const NEVER: UnixMs = UnixMs(i64::MIN);
 
-/// A hash.
-#[derive(Clone, Debug)]
-pub enum Hash {
-    Listpack(Listpack),
-    Table(Box<Table>),
+one_word!(
+    /// A hash.
+    Hash, HashForm { Listpack(S): Listpack, Table(L): Large<Table> }
+);
+
+impl std::fmt::Debug for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(&self.form(), f)
+    }
 }
 
 /// Up to where the small form goes.
@@ -72,7 +77,7 @@ pub enum Removed {
 
 impl Default for Hash {
     fn default() -> Hash {
-        Hash::Listpack(Listpack::new())
+        Listpack::new().into()
     }
 }
 
@@ -92,9 +97,9 @@ fn find(list: &Listpack, name: &[u8]) -> Option<Pos> {
 impl Hash {
     #[inline]
     pub fn get(&self, name: &[u8], now: UnixMs) -> Option<Item<'_>> {
-        match self {
-            Hash::Listpack(list) => find(list, name).map(|value| list.get(value)),
-            Hash::Table(table) => {
+        match self.form() {
+            HashForm::Listpack(list) => find(list, name).map(|value| list.get(value)),
+            HashForm::Table(table) => {
                 table.get(name).filter(|field| is_live(field, now)).map(|field| Item::Bytes(field.value()))
             }
         }
@@ -106,36 +111,40 @@ impl Hash {
 
     /// The deadline of a field: `None` if there is no such field, `Some(None)` if it has none.
     pub fn deadline(&self, name: &[u8], now: UnixMs) -> Option<Option<UnixMs>> {
-        match self {
-            Hash::Listpack(list) => find(list, name).map(|_| None),
-            Hash::Table(table) => table.get(name).filter(|field| is_live(field, now)).map(Field::deadline),
+        match self.form() {
+            HashForm::Listpack(list) => find(list, name).map(|_| None),
+            HashForm::Table(table) => {
+                table.get(name).filter(|field| is_live(field, now)).map(Field::deadline)
+            }
         }
     }
 
     /// All fields with their values, less those past their deadline.
     pub fn iter(&self, now: UnixMs) -> Iter<'_> {
-        match self {
-            Hash::Listpack(list) => Iter::Listpack(list.iter()),
-            Hash::Table(table) => Iter::Table { fields: table.fields().iter(), now },
+        match self.form() {
+            HashForm::Listpack(list) => Iter::Listpack(list.iter()),
+            HashForm::Table(table) => Iter::Table { fields: table.fields().iter(), now },
         }
     }
 
     /// How many `iter` shows. `len` also counts fields past their deadline that are still there.
     pub fn live_len(&self, now: UnixMs) -> usize {
-        match self {
-            Hash::Table(table) if table.timed() > 0 => self.iter(now).count(),
-            Hash::Listpack(_) | Hash::Table(_) => self.len(),
+        match self.form() {
+            HashForm::Table(table) if table.timed() > 0 => self.iter(now).count(),
+            HashForm::Listpack(_) | HashForm::Table(_) => self.len(),
         }
     }
 
     /// Field and value at a position below `len`; `None` if it is past its deadline. One step in a table.
     pub fn at(&self, position: usize, now: UnixMs) -> Option<(Item<'_>, Item<'_>)> {
-        match self {
-            Hash::Listpack(list) => {
+        match self.form() {
+            HashForm::Listpack(list) => {
                 let mut items = list.iter_from(list.seek(2 * position as i64)?);
                 items.next().zip(items.next())
             }
-            Hash::Table(table) => table.fields().get(position).filter(|field| is_live(field, now)).map(pair),
+            HashForm::Table(table) => {
+                table.fields().get(position).filter(|field| is_live(field, now)).map(pair)
+            }
         }
     }
 
@@ -147,7 +156,7 @@ impl Hash {
         now: UnixMs,
         mut show: impl FnMut(Item<'_>, Item<'_>),
     ) -> u64 {
-        let Hash::Table(table) = self else {
+        let HashForm::Table(table) = self.form() else {
             // Small enough for one reply.
             self.iter(now).for_each(|(name, value)| show(name, value));
             return 0;
@@ -187,7 +196,7 @@ impl Hash {
     /// listpack that could not hold them is left at once, as Redis does it.
     #[inline]
     pub fn expect(&mut self, count: usize, longest: usize, bytes: usize, limits: Limits) {
-        if let Hash::Listpack(list) = self
+        if let HashForm::Listpack(list) = self.form_mut()
             && (longest > limits.value || count > limits.entries || list.would_exceed(bytes))
         {
             self.make_table(count);
@@ -204,8 +213,8 @@ impl Hash {
         now: UnixMs,
         limits: Limits,
     ) -> bool {
-        match self {
-            Hash::Table(table) => {
+        match self.form_mut() {
+            HashForm::Table(table) => {
                 let mut was_due = false;
                 let added = table.set(name, value, |field| {
                     was_due = !is_live(field, now);
@@ -213,7 +222,7 @@ impl Hash {
                 });
                 added || was_due
             }
-            Hash::Listpack(list) => {
+            HashForm::Listpack(list) => {
                 let is_short = name.len().max(value.len()) <= limits.value;
                 if is_short && !list.would_exceed(name.len() + value.len()) {
                     if let Some(at) = find(list, name) {
@@ -233,8 +242,8 @@ impl Hash {
 
     #[inline]
     pub fn remove(&mut self, name: &[u8], now: UnixMs) -> Removed {
-        match self {
-            Hash::Listpack(list) => {
+        match self.form_mut() {
+            HashForm::Listpack(list) => {
                 let found = list.first().and_then(|first| list.find(name, first, 1));
                 match found {
                     Some(field) => {
@@ -244,7 +253,7 @@ impl Hash {
                     None => Removed::No,
                 }
             }
-            Hash::Table(table) => match table.remove(name) {
+            HashForm::Table(table) => match table.remove(name) {
                 Some(field) if is_live(&field, now) => Removed::Live,
                 Some(_) => Removed::Due,
                 None => Removed::No,
@@ -254,25 +263,25 @@ impl Hash {
 
     /// Sets or clears the deadline of a field; false if there is no such field, past its deadline or not.
     pub fn set_deadline(&mut self, name: &[u8], deadline: Option<UnixMs>) -> bool {
-        match self {
-            Hash::Listpack(list) if deadline.is_none() => find(list, name).is_some(),
-            Hash::Listpack(_) => self.make_table(0).set_deadline(name, deadline),
-            Hash::Table(table) => table.set_deadline(name, deadline),
+        match self.form_mut() {
+            HashForm::Listpack(list) if deadline.is_none() => find(list, name).is_some(),
+            HashForm::Listpack(_) => self.make_table(0).set_deadline(name, deadline),
+            HashForm::Table(table) => table.set_deadline(name, deadline),
         }
     }
 
     /// Takes out up to `max` fields that are past their deadline, and gives back their names.
     pub fn take_due(&mut self, now: UnixMs, max: usize) -> Vec<Vec<u8>> {
-        match self {
-            Hash::Listpack(_) => Vec::new(),
-            Hash::Table(table) => table.take_due(now, max),
+        match self.form_mut() {
+            HashForm::Listpack(_) => Vec::new(),
+            HashForm::Table(table) => table.take_due(now, max),
         }
     }
 
     /// The large form, with room for `more` fields.
     #[cold]
     fn make_table(&mut self, more: usize) -> &mut Table {
-        if let Hash::Listpack(list) = self {
+        if let HashForm::Listpack(list) = self.form_mut() {
             // What is expected is a client's word: it makes room for no more than the small form could have had.
             let mut table = Table::with_capacity(list.len() / 2 + more.min(1024));
             let mut items = list.iter();
@@ -280,9 +289,9 @@ impl Hash {
             while let Some((name, value)) = items.next().zip(items.next()) {
                 table.insert(name.bytes(&mut name_digits), value.bytes(&mut value_digits), None);
             }
-            *self = Hash::Table(Box::new(table));
+            *self = Large::new(table).into();
         }
-        let Hash::Table(table) = self else { unreachable!("just made") };
+        let HashForm::Table(table) = self.form_mut() else { unreachable!("just made") };
         table
     }
 }
@@ -292,31 +301,31 @@ impl Collection for Hash {
 
     #[inline]
     fn len(&self) -> usize {
-        match self {
-            Hash::Listpack(list) => list.len() / 2,
-            Hash::Table(table) => table.len(),
+        match self.form() {
+            HashForm::Listpack(list) => list.len() / 2,
+            HashForm::Table(table) => table.len(),
         }
     }
 
     #[inline]
     fn is_empty(&self) -> bool {
-        match self {
-            Hash::Listpack(list) => list.is_empty(),
-            Hash::Table(table) => table.is_empty(),
+        match self.form() {
+            HashForm::Listpack(list) => list.is_empty(),
+            HashForm::Table(table) => table.is_empty(),
         }
     }
 
     fn encoding(&self) -> Encoding {
-        match self {
-            Hash::Listpack(_) => Encoding::Listpack,
-            Hash::Table(_) => Encoding::Hashtable,
+        match self.form() {
+            HashForm::Listpack(_) => Encoding::Listpack,
+            HashForm::Table(_) => Encoding::Hashtable,
         }
     }
 
     fn heap_bytes(&self) -> usize {
-        match self {
-            Hash::Listpack(list) => list.heap_bytes(),
-            Hash::Table(table) => crate::base::alloc::size_class(size_of::<Table>()) + table.heap_bytes(),
+        match self.form() {
+            HashForm::Listpack(list) => list.heap_bytes(),
+            HashForm::Table(table) => crate::base::alloc::size_class(size_of::<Table>()) + table.heap_bytes(),
         }
     }
 
@@ -329,9 +338,9 @@ impl Collection for Hash {
     }
 
     fn blob(&self) -> Option<&[u8]> {
-        match self {
-            Hash::Listpack(list) => Some(list.as_bytes()),
-            Hash::Table(_) => None,
+        match self.form() {
+            HashForm::Listpack(list) => Some(list.as_bytes()),
+            HashForm::Table(_) => None,
         }
     }
 
@@ -345,9 +354,9 @@ impl Collection for Hash {
 
     #[inline]
     fn next_due(&self) -> Option<UnixMs> {
-        match self {
-            Hash::Listpack(_) => None,
-            Hash::Table(table) => table.next_due(),
+        match self.form() {
+            HashForm::Listpack(_) => None,
+            HashForm::Table(table) => table.next_due(),
         }
     }
 

@@ -23,7 +23,7 @@ use crate::codec::{ziplist, zipmap};
 use crate::config::Config;
 use crate::types::Collection;
 use crate::types::hash::table::Table;
-use crate::types::hash::{Deadline, Hash, Limits, NEVER};
+use crate::types::hash::{Deadline, Hash, HashForm, Limits, NEVER};
 
 const TWICE: RdbError = RdbError::Corrupt("a hash has a field twice");
 const ODD: RdbError = RdbError::Corrupt("a hash has a field without a value");
@@ -104,7 +104,7 @@ fn from_pairs(list: Listpack, limits: Limits) -> Result<Hash, RdbError> {
     if !list.are_distinct(1) {
         return Err(TWICE);
     }
-    let mut hash = Hash::Listpack(list);
+    let mut hash = Hash::from(list);
     hash.expect(hash.len(), 0, 0, limits);
     Ok(hash)
 }
@@ -164,12 +164,12 @@ fn from_triplets(source: &mut impl Source, limits: Limits) -> Result<Hash, RdbEr
 
 /// The type byte that stands before a hash as it is now.
 pub(super) fn type_of(hash: &Hash, dialect: Dialect) -> u8 {
-    match (hash, dialect) {
-        (Hash::Listpack(_), _) => value_type::HASH_LISTPACK,
-        (Hash::Table(table), _) if table.timed() == 0 => value_type::HASH,
-        (Hash::Table(_), Dialect::Common) => value_type::HASH,
-        (Hash::Table(_), Dialect::Redis12) => value_type::HASH_METADATA,
-        (Hash::Table(_), Dialect::Valkey80) => value_type::VALKEY_HASH_2,
+    match (hash.form(), dialect) {
+        (HashForm::Listpack(_), _) => value_type::HASH_LISTPACK,
+        (HashForm::Table(table), _) if table.timed() == 0 => value_type::HASH,
+        (HashForm::Table(_), Dialect::Common) => value_type::HASH,
+        (HashForm::Table(_), Dialect::Redis12) => value_type::HASH_METADATA,
+        (HashForm::Table(_), Dialect::Valkey80) => value_type::VALKEY_HASH_2,
     }
 }
 
@@ -180,12 +180,12 @@ pub(super) fn encode(
     out: &mut Vec<u8>,
     compressor: Option<&mut lzf::Compressor>,
 ) {
-    match (hash, dialect) {
-        (Hash::Listpack(list), _) => write_string(out, list.as_bytes(), compressor),
-        (Hash::Table(table), _) if table.timed() == 0 => encode_plain(table, out, compressor),
-        (Hash::Table(table), Dialect::Common) => encode_plain(table, out, compressor),
-        (Hash::Table(table), Dialect::Redis12) => encode_metadata(table, out, compressor),
-        (Hash::Table(table), Dialect::Valkey80) => encode_valkey(table, out, compressor),
+    match (hash.form(), dialect) {
+        (HashForm::Listpack(list), _) => write_string(out, list.as_bytes(), compressor),
+        (HashForm::Table(table), _) if table.timed() == 0 => encode_plain(table, out, compressor),
+        (HashForm::Table(table), Dialect::Common) => encode_plain(table, out, compressor),
+        (HashForm::Table(table), Dialect::Redis12) => encode_metadata(table, out, compressor),
+        (HashForm::Table(table), Dialect::Valkey80) => encode_valkey(table, out, compressor),
     }
 }
 

@@ -143,7 +143,7 @@ proptest! {
             compare(&hash, &model);
         }
         compare(&hash.clone(), &model);
-        let is_small = matches!(hash, Hash::Listpack(_));
+        let is_small = matches!(hash.form(), HashForm::Listpack(_));
         prop_assert!(!is_small || model.len() <= SMALL.entries && model.values().all(|(_, at)| at.is_none()));
     }
 

@@ -24,6 +24,7 @@ use crate::base::digest::Digest;
 use crate::codec::listpack::{Item, Listpack};
 use crate::codec::lzf;
 use crate::codec::rdb::value_type;
+use crate::types::word::{Large, one_word};
 use crate::types::{Collection, Encoding, Kind, Value};
 
 /// One end of a list.
@@ -40,16 +41,20 @@ pub enum Side {
     After,
 }
 
-/// A list.
-#[derive(Clone, Debug)]
-pub enum List {
-    Listpack(Listpack),
-    Quicklist(Box<Quicklist>),
+one_word!(
+    /// A list.
+    List, ListForm { Listpack(S): Listpack, Quicklist(L): Large<Quicklist> }
+);
+
+impl std::fmt::Debug for List {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(&self.form(), f)
+    }
 }
 
 impl Default for List {
     fn default() -> List {
-        List::Listpack(Listpack::new())
+        Listpack::new().into()
     }
 }
 
@@ -57,7 +62,7 @@ impl List {
     /// Before so many elements of so many bytes in all are added: becomes a quicklist if a listpack would be too large.
     #[inline]
     pub fn expect(&mut self, bytes: usize, elements: usize, limits: Limits) {
-        if let List::Listpack(list) = self
+        if let ListForm::Listpack(list) = self.form_mut()
             && limits.exceeded_by(list.byte_len() + bytes, list.len() + elements)
         {
             self.become_quicklist(limits);
@@ -66,38 +71,38 @@ impl List {
 
     #[cold]
     fn become_quicklist(&mut self, limits: Limits) {
-        if let List::Listpack(list) = self {
+        if let ListForm::Listpack(list) = self.form_mut() {
             let mut quicklist = Quicklist::new(limits);
             quicklist.push_node(node::Node::packed(std::mem::take(list)));
-            *self = List::Quicklist(Box::new(quicklist));
+            *self = Large::new(quicklist).into();
         }
     }
 
     /// After elements have been taken out or replaced: a quicklist that has become small is a listpack again.
     #[inline]
     pub fn shrink(&mut self, limits: Limits) {
-        if let List::Quicklist(list) = self
+        if let ListForm::Quicklist(list) = self.form_mut()
             && let Some(single) = list.take_single(limits)
         {
-            *self = List::Listpack(single);
+            *self = single.into();
         }
     }
 
     /// Adds an element at one end. `expect` must have been told of it.
     #[inline]
     pub fn push(&mut self, end: End, element: &[u8]) {
-        match self {
-            List::Listpack(list) => packed::push(list, end, element),
-            List::Quicklist(list) => list.push(end, element),
+        match self.form_mut() {
+            ListForm::Listpack(list) => packed::push(list, end, element),
+            ListForm::Quicklist(list) => list.push(end, element),
         }
     }
 
     /// Takes the element at one end out, after `read` has had it.
     #[inline]
     pub fn pop<R>(&mut self, end: End, read: impl FnOnce(Item<'_>) -> R) -> Option<R> {
-        match self {
-            List::Listpack(list) => packed::pop(list, end, read),
-            List::Quicklist(list) => list.pop(end, read),
+        match self.form_mut() {
+            ListForm::Listpack(list) => packed::pop(list, end, read),
+            ListForm::Quicklist(list) => list.pop(end, read),
         }
     }
 
@@ -105,15 +110,15 @@ impl List {
     /// answers false.
     #[inline]
     pub fn visit(&self, from: End, start: usize, visit: impl FnMut(Item<'_>) -> bool) {
-        match self {
-            List::Listpack(list) => {
+        match self.form() {
+            ListForm::Listpack(list) => {
                 let start = i64::try_from(start).unwrap_or(i64::MAX);
                 match from {
                     End::Head => list.seek(start).is_none_or(|pos| list.iter_from(pos).all(visit)),
                     End::Tail => list.seek(-1 - start).is_none_or(|pos| list.iter_rev_from(pos).all(visit)),
                 };
             }
-            List::Quicklist(list) => list.visit(from, start, visit),
+            ListForm::Quicklist(list) => list.visit(from, start, visit),
         }
     }
 
@@ -130,12 +135,12 @@ impl List {
         let Some(index) = self.index(index) else { return false };
         // As Redis does, which counts the new element beside the old one.
         self.expect(element.len(), 1, limits);
-        match self {
-            List::Listpack(list) => {
+        match self.form_mut() {
+            ListForm::Listpack(list) => {
                 let pos = list.seek(index as i64).expect("the index is within the list");
                 list.replace(pos, element);
             }
-            List::Quicklist(list) => list.set(index, element),
+            ListForm::Quicklist(list) => list.set(index, element),
         }
         self.shrink(limits);
         true
@@ -144,8 +149,8 @@ impl List {
     /// Puts `element` beside the first one that is equal to `pivot`. False if there is none.
     pub fn insert(&mut self, pivot: &[u8], side: Side, element: &[u8], limits: Limits) -> bool {
         self.expect(element.len(), 1, limits);
-        match self {
-            List::Listpack(list) => {
+        match self.form_mut() {
+            ListForm::Listpack(list) => {
                 let Some(found) = list.first().and_then(|first| list.find(pivot, first, 0)) else {
                     return false;
                 };
@@ -155,15 +160,15 @@ impl List {
                 };
                 true
             }
-            List::Quicklist(list) => list.insert(pivot, side, element),
+            ListForm::Quicklist(list) => list.insert(pivot, side, element),
         }
     }
 
     /// Takes up to `max` elements out that are equal to `element`, beginning at one end. How many there were.
     pub fn remove_equal(&mut self, element: &[u8], from: End, max: usize, limits: Limits) -> usize {
-        let removed = match self {
-            List::Listpack(list) => packed::remove_equal(list, element, from, max),
-            List::Quicklist(list) => list.remove_equal(element, from, max),
+        let removed = match self.form_mut() {
+            ListForm::Listpack(list) => packed::remove_equal(list, element, from, max),
+            ListForm::Quicklist(list) => list.remove_equal(element, from, max),
         };
         self.shrink(limits);
         removed
@@ -172,9 +177,9 @@ impl List {
     /// Takes `count` elements out from the one with this index on, which must all be there.
     pub fn remove_range(&mut self, index: usize, count: usize, limits: Limits) {
         debug_assert!(index + count <= self.len());
-        match self {
-            List::Listpack(list) => list.remove_range(index as i64, count),
-            List::Quicklist(list) => list.remove_range(index, count),
+        match self.form_mut() {
+            ListForm::Listpack(list) => list.remove_range(index as i64, count),
+            ListForm::Quicklist(list) => list.remove_range(index, count),
         }
         self.shrink(limits);
     }
@@ -185,31 +190,31 @@ impl Collection for List {
 
     #[inline]
     fn len(&self) -> usize {
-        match self {
-            List::Listpack(list) => list.len(),
-            List::Quicklist(list) => list.len,
+        match self.form() {
+            ListForm::Listpack(list) => list.len(),
+            ListForm::Quicklist(list) => list.len,
         }
     }
 
     #[inline]
     fn is_empty(&self) -> bool {
-        match self {
-            List::Listpack(list) => list.is_empty(),
-            List::Quicklist(list) => list.len == 0,
+        match self.form() {
+            ListForm::Listpack(list) => list.is_empty(),
+            ListForm::Quicklist(list) => list.len == 0,
         }
     }
 
     fn encoding(&self) -> Encoding {
-        match self {
-            List::Listpack(_) => Encoding::Listpack,
-            List::Quicklist(_) => Encoding::Quicklist,
+        match self.form() {
+            ListForm::Listpack(_) => Encoding::Listpack,
+            ListForm::Quicklist(_) => Encoding::Quicklist,
         }
     }
 
     fn heap_bytes(&self) -> usize {
-        match self {
-            List::Listpack(list) => list.heap_bytes(),
-            List::Quicklist(list) => list.heap_bytes(),
+        match self.form() {
+            ListForm::Listpack(list) => list.heap_bytes(),
+            ListForm::Quicklist(list) => list.heap_bytes(),
         }
     }
 

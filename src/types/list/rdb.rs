@@ -20,7 +20,8 @@ use crate::config::Config;
 use crate::types::List;
 use crate::types::list::node::{Data, Node};
 use crate::types::list::quicklist::Quicklist;
-use crate::types::list::{End, Limits};
+use crate::types::list::{End, Limits, ListForm};
+use crate::types::word::Large;
 
 /// How a node of LIST_QUICKLIST_2 holds its elements.
 const CONTAINER_PLAIN: u64 = 1;
@@ -57,8 +58,8 @@ pub fn decode(source: &mut impl Source, value_type: u8, config: &Config) -> Resu
         return Ok(List::default());
     }
     Ok(match list.take_loaded(limits) {
-        Some(single) => List::Listpack(single),
-        None => List::Quicklist(Box::new(list)),
+        Some(single) => single.into(),
+        None => Large::new(list).into(),
     })
 }
 
@@ -84,13 +85,13 @@ fn push_ziplist(list: &mut Quicklist, bytes: &[u8]) -> Result<(), RdbError> {
 
 /// Appends the value in the form of LIST_QUICKLIST_2.
 pub(super) fn encode(list: &List, out: &mut Vec<u8>, mut compressor: Option<&mut lzf::Compressor>) {
-    match list {
-        List::Listpack(single) => {
+    match list.form() {
+        ListForm::Listpack(single) => {
             write_length(out, 1);
             write_length(out, CONTAINER_PACKED);
             write_string(out, single.as_bytes(), compressor);
         }
-        List::Quicklist(list) => {
+        ListForm::Quicklist(list) => {
             write_length(out, list.nodes.len() as u64);
             for node in &list.nodes {
                 encode_node(node, out, compressor.as_deref_mut());

@@ -10,7 +10,7 @@ use crate::codec::lzf::Compressor;
 use crate::codec::rdb::value_type;
 use crate::config::Config;
 use crate::types::list::node::Data;
-use crate::types::list::{End, Limits, Side, rdb};
+use crate::types::list::{End, Limits, ListForm, Side, rdb};
 use crate::types::{Collection, List};
 
 /// One change of a list.
@@ -118,7 +118,7 @@ fn all(list: &List, from: End) -> Vec<Vec<u8>> {
 
 /// The order inside: see the tops of `quicklist` and `node`.
 fn check_nodes(list: &List) {
-    let List::Quicklist(list) = list else { return };
+    let ListForm::Quicklist(list) = list.form() else { return };
     let (depth, count) = (list.limits.depth as usize, list.nodes.len());
     assert_eq!(list.nodes.iter().map(|node| node.count as usize).sum::<usize>(), list.len);
     for (index, node) in list.nodes.iter().enumerate() {
@@ -188,7 +188,7 @@ proptest! {
 fn a_list_leaves_the_listpack_at_the_limit_and_comes_back_at_half_of_it() {
     let limits = Limits::new(128, 0);
     let mut list = List::default();
-    let is_listpack = |list: &List| matches!(list, List::Listpack(_));
+    let is_listpack = |list: &List| matches!(list.form(), ListForm::Listpack(_));
     for n in 0..128 {
         list.expect(1, 1, limits);
         list.push(End::Tail, b"a");
@@ -229,7 +229,7 @@ fn lists_of_every_age_are_loaded() {
         let list = rdb::decode(&mut source, kind, &Config::default()).expect("well formed");
         assert_eq!(all(&list, End::Head), [b"a".to_vec(), b"1".to_vec(), long.to_vec()], "type {kind}");
         assert!(source.is_empty());
-        assert!(matches!(list, List::Listpack(_)));
+        assert!(matches!(list.form(), ListForm::Listpack(_)));
         for cut in 0..bytes.len() {
             assert!(
                 rdb::decode(&mut &bytes[..cut], kind, &Config::default()).is_err(),

@@ -24,14 +24,18 @@ use crate::codec::rdb::encode::{write_integer, write_length, write_string};
 use crate::codec::rdb::value_type;
 use crate::config::Config;
 use crate::types::set::table::Table;
+use crate::types::word::{Large, one_word};
 use crate::types::{Collection, Encoding, Kind, Value};
 
-/// A set.
-#[derive(Clone, Debug)]
-pub enum Set {
-    Intset(Intset),
-    Listpack(Listpack),
-    Table(Box<Table>),
+one_word!(
+    /// A set.
+    Set, SetForm { Intset(I): Intset, Listpack(S): Listpack, Table(L): Large<Table> }
+);
+
+impl std::fmt::Debug for Set {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(&self.form(), f)
+    }
 }
 
 /// Up to where the small forms go.
@@ -61,7 +65,7 @@ impl Limits {
 impl Default for Set {
     /// Empty, in the form that suits integers.
     fn default() -> Set {
-        Set::Intset(Intset::new())
+        Intset::new().into()
     }
 }
 
@@ -69,18 +73,18 @@ impl Default for Set {
 impl Set {
     #[inline]
     pub fn contains(&self, member: &[u8]) -> bool {
-        match self {
-            Set::Intset(set) => parse_i64(member).is_some_and(|value| set.contains(value)),
-            Set::Listpack(list) => is_in(list, member),
-            Set::Table(table) => table.contains(member),
+        match self.form() {
+            SetForm::Intset(set) => parse_i64(member).is_some_and(|value| set.contains(value)),
+            SetForm::Listpack(list) => is_in(list, member),
+            SetForm::Table(table) => table.contains(member),
         }
     }
 
     /// As `contains`, for a member of another set.
     pub fn contains_item(&self, member: Item<'_>) -> bool {
-        match (self, member) {
-            (Set::Intset(set), Item::Int(value)) => set.contains(value),
-            (Set::Intset(_) | Set::Listpack(_) | Set::Table(_), member) => {
+        match (self.form(), member) {
+            (SetForm::Intset(set), Item::Int(value)) => set.contains(value),
+            (SetForm::Intset(_) | SetForm::Listpack(_) | SetForm::Table(_), member) => {
                 self.contains(member.bytes(&mut itoa::Buffer::new()))
             }
         }
@@ -88,32 +92,32 @@ impl Set {
 
     /// All members, each once: of an intset in ascending order.
     pub fn iter(&self) -> Iter<'_> {
-        match self {
-            Set::Intset(set) => Iter::Intset { set, next: 0 },
-            Set::Listpack(list) => Iter::Listpack(list.iter()),
-            Set::Table(table) => Iter::Table { table, next: 0 },
+        match self.form() {
+            SetForm::Intset(set) => Iter::Intset { set, next: 0 },
+            SetForm::Listpack(list) => Iter::Listpack(list.iter()),
+            SetForm::Table(table) => Iter::Table { table, next: 0 },
         }
     }
 
     /// Calls `show` for all members in the order of `iter`, without asking for the form each time.
     #[inline]
     pub fn for_each(&self, mut show: impl FnMut(Item<'_>)) {
-        match self {
-            Set::Intset(set) => set.iter().for_each(|value| show(Item::Int(value))),
-            Set::Listpack(list) => list.iter().for_each(show),
-            Set::Table(table) => table.iter().for_each(|member| show(Item::Bytes(member))),
+        match self.form() {
+            SetForm::Intset(set) => set.iter().for_each(|value| show(Item::Int(value))),
+            SetForm::Listpack(list) => list.iter().for_each(show),
+            SetForm::Table(table) => table.iter().for_each(|member| show(Item::Bytes(member))),
         }
     }
 
     /// The member at a position below `len`. Panics beyond it. One step, except in a listpack.
     #[inline]
     pub fn get(&self, position: usize) -> Item<'_> {
-        match self {
-            Set::Intset(set) => Item::Int(set.get(position)),
-            Set::Listpack(list) => {
+        match self.form() {
+            SetForm::Intset(set) => Item::Int(set.get(position)),
+            SetForm::Listpack(list) => {
                 list.get(list.seek(position as i64).expect("a position below the set's length"))
             }
-            Set::Table(table) => Item::Bytes(table.get(position)),
+            SetForm::Table(table) => Item::Bytes(table.get(position)),
         }
     }
 
@@ -126,7 +130,7 @@ impl Set {
     /// Shows about `count` members and returns where to go on: 0 when it is done. `cursor` is 0 at first. Whatever is in
     /// the set from the first call to the last is shown, perhaps twice if members are removed meanwhile.
     pub fn scan(&self, cursor: u64, count: usize, mut show: impl FnMut(Item<'_>)) -> u64 {
-        let Set::Table(table) = self else {
+        let SetForm::Table(table) = self.form() else {
             // Small enough for one reply.
             self.for_each(show);
             return 0;
@@ -174,20 +178,20 @@ impl Set {
     /// An empty set in the form that suits `first` and about `count` members.
     pub fn suited(first: &[u8], count: usize, limits: &Limits) -> Set {
         if count <= limits.intset_entries && parse_i64(first).is_some() {
-            Set::Intset(Intset::new())
+            Intset::new().into()
         } else if count <= limits.listpack_entries {
-            Set::Listpack(Listpack::new())
+            Listpack::new().into()
         } else {
-            Set::Table(Box::default())
+            Large::<Table>::default().into()
         }
     }
 
     /// `count` members are about to be added in one step: a form that could not hold them alone is left at once.
     pub fn expect(&mut self, count: usize, limits: &Limits) {
-        let is_too_small = match self {
-            Set::Intset(_) => count > limits.intset_entries,
-            Set::Listpack(_) => count > limits.listpack_entries,
-            Set::Table(_) => false,
+        let is_too_small = match self.form_mut() {
+            SetForm::Intset(_) => count > limits.intset_entries,
+            SetForm::Listpack(_) => count > limits.listpack_entries,
+            SetForm::Table(_) => false,
         };
         if is_too_small {
             self.make_table();
@@ -197,9 +201,9 @@ impl Set {
     /// Adds a member; false if it was there.
     #[inline]
     pub fn add(&mut self, member: &[u8], limits: &Limits) -> bool {
-        match self {
-            Set::Table(table) => table.insert(member),
-            Set::Intset(set) => match parse_i64(member) {
+        match self.form_mut() {
+            SetForm::Table(table) => table.insert(member),
+            SetForm::Intset(set) => match parse_i64(member) {
                 Some(value) => {
                     let added = set.add(value);
                     if added && set.len() > limits.intset_entries {
@@ -212,7 +216,7 @@ impl Set {
                     self.add(member, limits)
                 }
             },
-            Set::Listpack(list) => {
+            SetForm::Listpack(list) => {
                 if is_in(list, member) {
                     return false;
                 }
@@ -236,44 +240,44 @@ impl Set {
     /// Takes a member out; false if it was not there.
     #[inline]
     pub fn remove(&mut self, member: &[u8]) -> bool {
-        match self {
-            Set::Intset(set) => parse_i64(member).is_some_and(|value| set.remove(value)),
-            Set::Listpack(list) => {
+        match self.form_mut() {
+            SetForm::Intset(set) => parse_i64(member).is_some_and(|value| set.remove(value)),
+            SetForm::Listpack(list) => {
                 let found = list.first().and_then(|first| list.find(member, first, 0));
                 if let Some(found) = found {
                     list.remove(found);
                 }
                 found.is_some()
             }
-            Set::Table(table) => table.remove(member),
+            SetForm::Table(table) => table.remove(member),
         }
     }
 
     /// Takes out the member at a position below `len`. Panics beyond it.
     pub fn remove_at(&mut self, position: usize) {
-        match self {
-            Set::Intset(set) => set.remove_at(position),
-            Set::Listpack(list) => list.remove_range(position as i64, 1),
-            Set::Table(table) => table.remove_at(position),
+        match self.form_mut() {
+            SetForm::Intset(set) => set.remove_at(position),
+            SetForm::Listpack(list) => list.remove_range(position as i64, 1),
+            SetForm::Table(table) => table.remove_at(position),
         }
     }
 
     /// Integers only, and few enough: back to an intset. For sets that a command has just built.
     pub fn compact(&mut self, limits: &Limits) {
-        if matches!(self, Set::Intset(_)) || self.len() > limits.intset_entries {
+        if matches!(self.form(), SetForm::Intset(_)) || self.len() > limits.intset_entries {
             return;
         }
         let mut integers = Intset::new();
         let all = self.iter().all(|member| member.as_i64().map(|value| integers.add(value)).is_some());
         if all {
-            *self = Set::Intset(integers);
+            *self = integers.into();
         }
     }
 
     /// Integers go to a listpack if they and a member of `len` bytes fit one, to a table if not.
     #[cold]
     fn leave_intset(&mut self, len: usize, limits: &Limits) {
-        let Set::Intset(set) = &*self else { return };
+        let SetForm::Intset(set) = self.form_mut() else { return };
         let longest = set.min().into_iter().chain(set.max()).map(digits_i64).max().unwrap_or(0);
         let fits = set.len() < limits.listpack_entries
             && len.max(longest) <= limits.listpack_value
@@ -285,19 +289,19 @@ impl Set {
         }
         let mut list = Builder::new();
         set.iter().for_each(|value| list.push_int(value));
-        *self = Set::Listpack(list.finish());
+        *self = list.finish().into();
     }
 
     /// The large form, with the same members in the same order.
     fn make_table(&mut self) -> &mut Table {
-        if !matches!(self, Set::Table(_)) {
+        if !matches!(self.form(), SetForm::Table(_)) {
             let mut table = Table::with_capacity(self.len() + 1);
             self.for_each(|member| {
                 table.insert(member.bytes(&mut itoa::Buffer::new()));
             });
-            *self = Set::Table(Box::new(table));
+            *self = Large::new(table).into();
         }
-        let Set::Table(table) = self else { unreachable!("just made") };
+        let SetForm::Table(table) = self.form_mut() else { unreachable!("just made") };
         table
     }
 }
@@ -306,46 +310,46 @@ impl Collection for Set {
     const KIND: Kind = Kind::Set;
 
     fn len(&self) -> usize {
-        match self {
-            Set::Intset(set) => set.len(),
-            Set::Listpack(list) => list.len(),
-            Set::Table(table) => table.len(),
+        match self.form() {
+            SetForm::Intset(set) => set.len(),
+            SetForm::Listpack(list) => list.len(),
+            SetForm::Table(table) => table.len(),
         }
     }
 
     fn encoding(&self) -> Encoding {
-        match self {
-            Set::Intset(_) => Encoding::Intset,
-            Set::Listpack(_) => Encoding::Listpack,
-            Set::Table(_) => Encoding::Hashtable,
+        match self.form() {
+            SetForm::Intset(_) => Encoding::Intset,
+            SetForm::Listpack(_) => Encoding::Listpack,
+            SetForm::Table(_) => Encoding::Hashtable,
         }
     }
 
     fn heap_bytes(&self) -> usize {
-        match self {
-            Set::Intset(set) => set.heap_bytes(),
-            Set::Listpack(list) => list.heap_bytes(),
-            Set::Table(table) => crate::base::alloc::size_class(size_of::<Table>()) + table.heap_bytes(),
+        match self.form() {
+            SetForm::Intset(set) => set.heap_bytes(),
+            SetForm::Listpack(list) => list.heap_bytes(),
+            SetForm::Table(table) => crate::base::alloc::size_class(size_of::<Table>()) + table.heap_bytes(),
         }
     }
 
     fn rdb_type(&self) -> u8 {
-        match self {
-            Set::Intset(_) => value_type::SET_INTSET,
+        match self.form() {
+            SetForm::Intset(_) => value_type::SET_INTSET,
             // The listpack form of sets came with version 11.
-            Set::Listpack(_) | Set::Table(_) => value_type::SET,
+            SetForm::Listpack(_) | SetForm::Table(_) => value_type::SET,
         }
     }
 
     fn blob(&self) -> Option<&[u8]> {
-        match self {
-            Set::Intset(set) => Some(set.as_bytes()),
-            Set::Listpack(_) | Set::Table(_) => None,
+        match self.form() {
+            SetForm::Intset(set) => Some(set.as_bytes()),
+            SetForm::Listpack(_) | SetForm::Table(_) => None,
         }
     }
 
     fn encode(&self, out: &mut Vec<u8>, mut compressor: Option<&mut lzf::Compressor>) {
-        if let Set::Intset(set) = self {
+        if let SetForm::Intset(set) = self.form() {
             return write_string(out, set.as_bytes(), compressor);
         }
         write_length(out, self.len() as u64);

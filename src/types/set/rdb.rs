@@ -28,13 +28,13 @@ pub fn decode(source: &mut impl Source, value_type: u8, config: &Config) -> Resu
         value_type::SET => decode_plain(source, &limits),
         value_type::SET_INTSET => {
             let set = Intset::from_bytes(&read_bytes(source)?);
-            Ok(fitted(Set::Intset(set.map_err(|error| RdbError::Corrupt(error.text()))?), &limits))
+            Ok(fitted(set.map_err(|error| RdbError::Corrupt(error.text()))?.into(), &limits))
         }
         value_type::SET_LISTPACK => {
             let list = Listpack::from_bytes(&read_bytes(source)?);
             let list = list.map_err(|error| RdbError::Corrupt(error.text()))?;
             check_distinct(&list)?;
-            Ok(fitted(Set::Listpack(list), &limits))
+            Ok(fitted(list.into(), &limits))
         }
         other => Err(RdbError::UnknownType(other)),
     }

@@ -2,12 +2,14 @@
 //!
 //! Always: random input comes from proptest or from a printed seed.
 
+use super::table::Table;
 use super::{Limits, Set};
 use crate::base::random::Rng;
 use crate::codec::listpack::Item;
 use crate::codec::rdb::value_type;
 use crate::config::Config;
 use crate::types::set::rdb;
+use crate::types::word::Large;
 use crate::types::{Collection, Encoding};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -48,7 +50,7 @@ fn a_set_has_the_form_that_redis_would_give_it() {
 
 #[test]
 fn few_integers_go_back_to_an_intset_when_asked() {
-    let mut set = Set::Table(Box::default());
+    let mut set = Set::from(Large::<Table>::default());
     ["3", "1", "2"].iter().for_each(|member| assert!(set.add(member.as_bytes(), &SMALL)));
     set.compact(&SMALL);
     assert_eq!(set.encoding(), Encoding::Intset);
@@ -125,7 +127,7 @@ proptest! {
         steps in prop::collection::vec((any::<bool>(), 0u16..300), 0..200),
         count in 1usize..20,
     ) {
-        let mut set = Set::Table(Box::default());
+        let mut set = Set::from(Large::<Table>::default());
         (100..200u16).for_each(|stays| assert!(set.add(stays.to_string().as_bytes(), &SMALL)));
         let (mut shown, mut cursor) = (HashSet::new(), 0);
         let mut steps = steps.into_iter();

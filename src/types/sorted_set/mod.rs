@@ -30,6 +30,7 @@ use crate::codec::lzf;
 use crate::codec::rdb::encode::{write_length, write_string};
 use crate::codec::rdb::value_type;
 use crate::config::Config;
+use crate::types::word::{Large, one_word};
 use crate::types::{Collection, Encoding, Kind, Value};
 use ranked::Ranked;
 
@@ -53,16 +54,14 @@ impl Limits {
     }
 }
 
-/// A sorted set.
-#[derive(Clone)]
-pub enum SortedSet {
-    Listpack(Listpack),
-    Tree(Box<Ranked>),
-}
+one_word!(
+    /// A sorted set.
+    SortedSet, SortedSetForm { Listpack(S): Listpack, Tree(L): Large<Ranked> }
+);
 
 impl Default for SortedSet {
     fn default() -> SortedSet {
-        SortedSet::Listpack(Listpack::new())
+        Listpack::new().into()
     }
 }
 
@@ -94,23 +93,23 @@ impl SortedSet {
 
     /// An empty set in the form of large ones, for a result that is being computed: `settle` finds the form that fits.
     pub fn for_result(expected: usize) -> SortedSet {
-        SortedSet::Tree(Box::new(Ranked::new(expected.min(EXPECTED_MAX))))
+        Large::new(Ranked::new(expected.min(EXPECTED_MAX))).into()
     }
 
     #[inline]
     pub fn score(&self, member: &[u8]) -> Option<f64> {
-        match self {
-            SortedSet::Listpack(pairs) => pairs::score(pairs, member),
-            SortedSet::Tree(ranked) => ranked.score(member),
+        match self.form() {
+            SortedSetForm::Listpack(pairs) => pairs::score(pairs, member),
+            SortedSetForm::Tree(ranked) => ranked.score(member),
         }
     }
 
     /// Gives a member a score, which must be a number; returns the one that it had.
     pub fn set(&mut self, member: &[u8], score: f64, limits: Limits) -> Option<f64> {
         debug_assert!(!score.is_nan());
-        let pairs = match self {
-            SortedSet::Tree(ranked) => return ranked.set(member, score),
-            SortedSet::Listpack(pairs) => pairs,
+        let pairs = match self.form_mut() {
+            SortedSetForm::Tree(ranked) => return ranked.set(member, score),
+            SortedSetForm::Listpack(pairs) => pairs,
         };
         if let Some(old) = pairs::update(pairs, member, score) {
             return Some(old);
@@ -125,91 +124,91 @@ impl SortedSet {
 
     #[cold]
     fn make_large(&mut self) -> &mut Ranked {
-        if let SortedSet::Listpack(pairs) = self {
+        if let SortedSetForm::Listpack(pairs) = self.form_mut() {
             let mut ranked = Ranked::new(pairs.len() / 2 + 1);
             for (member, score) in pairs::iter(pairs, 0..pairs.len() / 2) {
                 ranked.set(member.bytes(&mut itoa::Buffer::new()), score);
             }
-            *self = SortedSet::Tree(Box::new(ranked));
+            *self = Large::new(ranked).into();
         }
-        match self {
-            SortedSet::Tree(ranked) => ranked,
-            SortedSet::Listpack(_) => unreachable!("it was replaced just now"),
+        match self.form_mut() {
+            SortedSetForm::Tree(ranked) => ranked,
+            SortedSetForm::Listpack(_) => unreachable!("it was replaced just now"),
         }
     }
 
     /// A set that has been computed takes the form that fits its size.
     pub fn settle(&mut self, limits: Limits) {
-        let SortedSet::Tree(ranked) = self else { return };
+        let SortedSetForm::Tree(ranked) = self.form_mut() else { return };
         let longest = || ranked.iter(0..ranked.len()).map(|(member, _)| member.len()).max().unwrap_or(0);
         if ranked.len() <= limits.entries && longest() <= limits.value {
             let mut pairs = Listpack::new();
             ranked.iter(0..ranked.len()).for_each(|(member, score)| pairs::append(&mut pairs, member, score));
-            *self = SortedSet::Listpack(pairs);
+            *self = pairs.into();
         }
     }
 
     /// Takes a member out; returns its score.
     pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
-        match self {
-            SortedSet::Listpack(pairs) => pairs::remove(pairs, member),
-            SortedSet::Tree(ranked) => ranked.remove(member),
+        match self.form_mut() {
+            SortedSetForm::Listpack(pairs) => pairs::remove(pairs, member),
+            SortedSetForm::Tree(ranked) => ranked.remove(member),
         }
     }
 
     /// Rank, from the lowest score, and score.
     #[inline]
     pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
-        match self {
-            SortedSet::Listpack(pairs) => pairs::rank(pairs, member),
-            SortedSet::Tree(ranked) => ranked.rank(member),
+        match self.form() {
+            SortedSetForm::Listpack(pairs) => pairs::rank(pairs, member),
+            SortedSetForm::Tree(ranked) => ranked.rank(member),
         }
     }
 
     /// How many members lie before a place.
     #[inline]
     pub fn rank_of(&self, probe: Probe<'_>) -> usize {
-        match self {
-            SortedSet::Listpack(pairs) => pairs::place(pairs, probe).0,
-            SortedSet::Tree(ranked) => ranked.rank_of(probe),
+        match self.form() {
+            SortedSetForm::Listpack(pairs) => pairs::place(pairs, probe).0,
+            SortedSetForm::Tree(ranked) => ranked.rank_of(probe),
         }
     }
 
     /// The members of these ranks, which must exist, ascending.
     pub fn iter(&self, ranks: Range<usize>) -> Iter<'_> {
-        match self {
-            SortedSet::Listpack(pairs) => Iter::Pairs(pairs::iter(pairs, ranks)),
-            SortedSet::Tree(ranked) => Iter::Tree(ranked.iter(ranks)),
+        match self.form() {
+            SortedSetForm::Listpack(pairs) => Iter::Pairs(pairs::iter(pairs, ranks)),
+            SortedSetForm::Tree(ranked) => Iter::Tree(ranked.iter(ranks)),
         }
     }
 
     /// The members of these ranks, which must exist, descending.
     pub fn iter_rev(&self, ranks: Range<usize>) -> IterRev<'_> {
-        match self {
-            SortedSet::Listpack(pairs) => IterRev::Pairs(pairs::iter_rev(pairs, ranks)),
-            SortedSet::Tree(ranked) => IterRev::Tree(ranked.iter_rev(ranks)),
+        match self.form() {
+            SortedSetForm::Listpack(pairs) => IterRev::Pairs(pairs::iter_rev(pairs, ranks)),
+            SortedSetForm::Tree(ranked) => IterRev::Tree(ranked.iter_rev(ranks)),
         }
     }
 
     /// Takes out the members of these ranks, which must exist, after showing each, ascending.
     pub fn remove_ranks(&mut self, ranks: Range<usize>, show: impl FnMut(&[u8], f64)) {
-        match self {
-            SortedSet::Listpack(pairs) => pairs::remove_ranks(pairs, ranks, show),
-            SortedSet::Tree(ranked) => ranked.remove_ranks(ranks, show),
+        match self.form_mut() {
+            SortedSetForm::Listpack(pairs) => pairs::remove_ranks(pairs, ranks, show),
+            SortedSetForm::Tree(ranked) => ranked.remove_ranks(ranks, show),
         }
     }
 
     /// Shows members from `cursor` on: a small set at once, of a large one about `count`. Returns the next cursor, 0 at the
     /// end. Members that are there from the first call to the last are shown.
     pub fn scan(&self, cursor: u64, count: usize, mut show: impl FnMut(&[u8], f64)) -> u64 {
-        match self {
-            SortedSet::Listpack(pairs) => {
+        match self.form() {
+            SortedSetForm::Listpack(pairs) => {
                 for (member, score) in pairs::iter(pairs, 0..pairs.len() / 2) {
                     show(member.bytes(&mut itoa::Buffer::new()), score);
                 }
                 0
             }
-            SortedSet::Tree(ranked) => ranked.scan(cursor, count, show),
+            SortedSetForm::Tree(ranked) => ranked.scan(cursor, count, show),
         }
     }
 }
@@ -258,46 +257,46 @@ impl Collection for SortedSet {
 
     #[inline]
     fn len(&self) -> usize {
-        match self {
-            SortedSet::Listpack(pairs) => pairs.len() / 2,
-            SortedSet::Tree(ranked) => ranked.len(),
+        match self.form() {
+            SortedSetForm::Listpack(pairs) => pairs.len() / 2,
+            SortedSetForm::Tree(ranked) => ranked.len(),
         }
     }
 
     fn encoding(&self) -> Encoding {
-        match self {
-            SortedSet::Listpack(_) => Encoding::Listpack,
-            SortedSet::Tree(_) => Encoding::Skiplist,
+        match self.form() {
+            SortedSetForm::Listpack(_) => Encoding::Listpack,
+            SortedSetForm::Tree(_) => Encoding::Skiplist,
         }
     }
 
     fn heap_bytes(&self) -> usize {
-        match self {
-            SortedSet::Listpack(pairs) => pairs.heap_bytes(),
-            SortedSet::Tree(ranked) => {
+        match self.form() {
+            SortedSetForm::Listpack(pairs) => pairs.heap_bytes(),
+            SortedSetForm::Tree(ranked) => {
                 crate::base::alloc::size_class(size_of::<Ranked>()) + ranked.heap_bytes()
             }
         }
     }
 
     fn rdb_type(&self) -> u8 {
-        match self {
-            SortedSet::Listpack(_) => value_type::ZSET_LISTPACK,
-            SortedSet::Tree(_) => value_type::ZSET_2,
+        match self.form() {
+            SortedSetForm::Listpack(_) => value_type::ZSET_LISTPACK,
+            SortedSetForm::Tree(_) => value_type::ZSET_2,
         }
     }
 
     fn blob(&self) -> Option<&[u8]> {
-        match self {
-            SortedSet::Listpack(pairs) => Some(pairs.as_bytes()),
-            SortedSet::Tree(_) => None,
+        match self.form() {
+            SortedSetForm::Listpack(pairs) => Some(pairs.as_bytes()),
+            SortedSetForm::Tree(_) => None,
         }
     }
 
     fn encode(&self, out: &mut Vec<u8>, mut compressor: Option<&mut lzf::Compressor>) {
-        match self {
-            SortedSet::Listpack(pairs) => write_string(out, pairs.as_bytes(), compressor),
-            SortedSet::Tree(ranked) => {
+        match self.form() {
+            SortedSetForm::Listpack(pairs) => write_string(out, pairs.as_bytes(), compressor),
+            SortedSetForm::Tree(ranked) => {
                 write_length(out, ranked.len() as u64);
                 // From the highest score down, as Redis does: its skiplists are filled fastest so.
                 for (member, score) in ranked.iter_rev(0..ranked.len()) {

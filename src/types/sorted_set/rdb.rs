@@ -83,7 +83,7 @@ fn members<S: Source>(
 /// A listpack that somebody else has made.
 fn small(pairs: Listpack, limits: Limits) -> Result<SortedSet, RdbError> {
     check(&pairs)?;
-    let mut set = SortedSet::Listpack(pairs);
+    let mut set = SortedSet::from(pairs);
     if set.len() > limits.entries {
         set.make_large();
     }

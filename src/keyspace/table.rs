@@ -1,0 +1,382 @@
+//! A shard's table: one word per key, of which the bits that an address does not need hold a part of the key's hash.
+//!
+//! ```text
+//!  slot     | 63-48 mark, high part | 47-3 address of the entry's block | 2-1 mark, low part | 0 overflow |
+//!
+//!  1 to 16 slots    a run of exactly as many as are needed, searched from its start; an entry stands anywhere
+//!  24 and more      groups of 8 slots, a cache line each; the mark says where to look: home, then second, second + 1, ...
+//! ```
+//!
+//! The mark is the top 18 bits of the hash. It tells nearly all strangers apart without a look at their keys, and it is all
+//! that a growing table needs: entries are not touched, so growth is quick, and can go in small steps. An entry that finds its
+//! group full goes on to the next one, and leaves a set overflow bit in each group that it has passed: who searches goes on
+//! only behind a group with such bits. They count: eight of a group stand for eight entries or more, which is not counted
+//! back. Called by `shard`, which has the lock.
+//! Always: an entry stays in its slot until it is removed or the table is resized; a word with an address is an entry with the
+//! mark of its hash. Entries know the extra bits and look past them (`keyspace::entry`).
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+use crate::base::alloc::size_class;
+use crate::base::prefetch::prefetch;
+use crate::keyspace::entry::{ADDRESS_BITS, Entry};
+
+/// A run is searched from its start up to this length: two cache lines.
+const RUN_MAX: usize = 16;
+/// Slots of a group: a cache line.
+const GROUP: usize = 8;
+const LINE_BYTES: usize = 64;
+
+/// Set in one slot of a group for each entry that has passed the group.
+const OVERFLOW: usize = 1;
+const MARK_BITS: u32 = 18;
+/// Odd, and 0.62 of the marks.
+const SCATTER: usize = 0x2_7d4b;
+const MARK_HIGH: usize = 0xffff << 48;
+const MARK_LOW: usize = 0b110;
+
+const _: () = assert!(usize::BITS == 64 && MARK_HIGH | ADDRESS_BITS | MARK_LOW | OVERFLOW == usize::MAX);
+const _: () = assert!(GROUP * size_of::<Slot>() == LINE_BYTES && size_of::<Entry>() == size_of::<Slot>());
+
+/// See the top of the file.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Slot(*mut u8);
+
+/// The part of a hash that is kept, where a slot has it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Mark(usize);
+
+impl Mark {
+    #[inline]
+    fn of(hash: u64) -> Mark {
+        Mark(hash as usize & MARK_HIGH | (hash >> 45) as usize & MARK_LOW)
+    }
+
+    /// The 18 bits as a number.
+    #[inline]
+    fn number(self) -> usize {
+        (self.0 >> 48) << 2 | (self.0 & MARK_LOW) >> 1
+    }
+
+    /// The group among `groups` that is looked into after `tried` others. All are reached before `tried` exceeds `groups`.
+    #[inline]
+    fn group(self, groups: usize, tried: usize) -> usize {
+        let among = |number: usize| (number * groups) >> MARK_BITS;
+        if tried == 0 {
+            return among(self.number());
+        }
+        // Elsewhere, and far apart for marks that stand side by side: neighbours are as full as the home.
+        let scattered = self.number().wrapping_mul(SCATTER) & ((1 << MARK_BITS) - 1);
+        (among(scattered) + tried - 1) % groups
+    }
+}
+
+impl Slot {
+    #[inline]
+    fn is_full(self) -> bool {
+        self.0.addr() & ADDRESS_BITS != 0
+    }
+
+    #[inline]
+    fn has_overflow(self) -> bool {
+        self.0.addr() & OVERFLOW != 0
+    }
+
+    #[inline]
+    fn mark(self) -> Mark {
+        Mark(self.0.addr() & (MARK_HIGH | MARK_LOW))
+    }
+
+    /// Full, and of a key with this mark?
+    #[inline]
+    fn matches(self, mark: Mark) -> bool {
+        (self.0.addr() ^ mark.0) & (MARK_HIGH | MARK_LOW) == 0 && self.is_full()
+    }
+
+    /// Another content. The overflow bit belongs to the group and stays.
+    #[inline]
+    fn with(self, address: *mut u8, mark: Mark) -> Slot {
+        let overflow = self.0.addr() & OVERFLOW;
+        Slot(address.map_addr(|address| address & ADDRESS_BITS | mark.0 | overflow))
+    }
+}
+
+/// Entries by the hash of their keys.
+pub(super) struct Table {
+    slots: NonNull<Slot>,
+    len: u32,
+    room: u32,
+}
+
+// SAFETY: a table owns its slots and the entries in them, which are Send; it has no interior mutability.
+unsafe impl Send for Table {}
+// SAFETY: as above; `&Table` only reads.
+unsafe impl Sync for Table {}
+
+impl Table {
+    pub const fn new() -> Table {
+        Table { slots: NonNull::dangling(), len: 0, room: 0 }
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Slots, full or not.
+    #[inline]
+    pub fn room(&self) -> usize {
+        self.room as usize
+    }
+
+    #[inline]
+    fn groups(&self) -> usize {
+        self.room() / GROUP
+    }
+
+    #[inline]
+    fn is_run(&self) -> bool {
+        self.room() <= RUN_MAX
+    }
+
+    /// Bytes that the slots of such a table take.
+    pub fn bytes(room: usize) -> usize {
+        if room == 0 { 0 } else { size_class(room * size_of::<Slot>()) }
+    }
+
+    #[inline]
+    fn slot(&self, index: usize) -> Slot {
+        debug_assert!(index < self.room());
+        // SAFETY: all `room` slots are initialised, and callers stay below it (asserted above for tests).
+        unsafe { self.slots.add(index).read() }
+    }
+
+    #[inline]
+    fn set_slot(&mut self, index: usize, slot: Slot) {
+        debug_assert!(index < self.room());
+        // SAFETY: as in `slot`.
+        unsafe { self.slots.add(index).write(slot) }
+    }
+
+    #[inline]
+    pub fn is_full_at(&self, index: usize) -> bool {
+        index < self.room() && self.slot(index).is_full()
+    }
+
+    #[inline]
+    pub fn get(&self, index: usize) -> &Entry {
+        assert!(self.is_full_at(index));
+        // SAFETY: a full slot is an entry with extra bits, which entries look past, and both are one pointer.
+        unsafe { self.slots.add(index).cast::<Entry>().as_ref() }
+    }
+
+    /// The entry must stay: who wants another one in its place uses `Entry::exchange`, which keeps the extra bits.
+    #[inline]
+    pub fn get_mut(&mut self, index: usize) -> &mut Entry {
+        assert!(self.is_full_at(index));
+        // SAFETY: as in `get`; `&mut self` makes the access exclusive.
+        unsafe { self.slots.add(index).cast::<Entry>().as_mut() }
+    }
+
+    /// Where the key with this hash stands of which `is_wanted` is true. It is asked about few others.
+    #[inline]
+    pub fn find(&self, hash: u64, is_wanted: impl Fn(&Entry) -> bool) -> Option<usize> {
+        let mark = Mark::of(hash);
+        let within = |start: usize, len: usize| {
+            (start..start + len).find(|&index| self.slot(index).matches(mark) && is_wanted(self.get(index)))
+        };
+        if self.is_run() {
+            return within(0, self.room());
+        }
+        let mut group = mark.group(self.groups(), 0);
+        for tried in 1..=self.groups() + 1 {
+            let found = within(group * GROUP, GROUP);
+            if found.is_some() || !self.has_overflow(group) {
+                return found;
+            }
+            group = mark.group(self.groups(), tried);
+        }
+        None
+    }
+
+    /// Asks for the cache line that is looked into first.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        let group = if self.is_run() { 0 } else { Mark::of(hash).group(self.groups(), 0) };
+        prefetch(self.slots.as_ptr().wrapping_add(group * GROUP).cast::<u8>());
+    }
+
+    /// Must it grow before anything is inserted?
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.len() == limit(self.room())
+    }
+
+    /// Adds an entry whose key is not in the table, which is not full. Returns where it stands.
+    pub fn insert(&mut self, hash: u64, entry: Entry) -> usize {
+        assert!(!self.is_full());
+        self.len += 1;
+        self.place(entry.into_raw(), Mark::of(hash))
+    }
+
+    fn place(&mut self, address: *mut u8, mark: Mark) -> usize {
+        let index = self.vacancy(mark);
+        self.set_slot(index, self.slot(index).with(address, mark));
+        index
+    }
+
+    /// The slot for a new entry, after whose insertion the groups that it has passed count it.
+    fn vacancy(&mut self, mark: Mark) -> usize {
+        const HAS_ROOM: &str = "a table that is not full has an empty slot";
+        let vacant = |table: &Table, start: usize, len: usize| {
+            (start..start + len).find(|&index| !table.slot(index).is_full())
+        };
+        if self.is_run() {
+            return vacant(self, 0, self.room()).expect(HAS_ROOM);
+        }
+        for tried in 0..=self.groups() {
+            let group = mark.group(self.groups(), tried);
+            match vacant(self, group * GROUP, GROUP) {
+                Some(index) => return index,
+                None => self.count_overflow(group),
+            }
+        }
+        unreachable!("{HAS_ROOM}")
+    }
+
+    fn has_overflow(&self, group: usize) -> bool {
+        (group * GROUP..(group + 1) * GROUP).any(|index| self.slot(index).has_overflow())
+    }
+
+    /// One more entry has passed the group.
+    fn count_overflow(&mut self, group: usize) {
+        let clear = (group * GROUP..(group + 1) * GROUP).find(|&index| !self.slot(index).has_overflow());
+        if let Some(index) = clear {
+            let slot = self.slot(index);
+            self.set_slot(index, Slot(slot.0.map_addr(|bits| bits | OVERFLOW)));
+        }
+    }
+
+    /// One of the entries that have passed the group is gone.
+    fn uncount_overflow(&mut self, group: usize) {
+        let mut slots = group * GROUP..(group + 1) * GROUP;
+        if slots.clone().all(|index| self.slot(index).has_overflow()) {
+            // There may have been more than are counted.
+            return;
+        }
+        let set = slots.find(|&index| self.slot(index).has_overflow());
+        debug_assert!(set.is_some(), "an entry that has passed a group was counted there");
+        if let Some(index) = set {
+            let slot = self.slot(index);
+            self.set_slot(index, Slot(slot.0.map_addr(|bits| bits & !OVERFLOW)));
+        }
+    }
+
+    /// Takes the entry in this full slot out. All others stay where they are.
+    pub fn remove(&mut self, index: usize) -> Entry {
+        assert!(self.is_full_at(index));
+        let slot = self.slot(index);
+        if !self.is_run() {
+            for tried in 0..=self.groups() {
+                let passed = slot.mark().group(self.groups(), tried);
+                if passed == index / GROUP {
+                    break;
+                }
+                self.uncount_overflow(passed);
+            }
+        }
+        self.set_slot(index, slot.with(std::ptr::null_mut(), Mark(0)));
+        self.len -= 1;
+        // SAFETY: the slot was full, so its address is that of an entry, and nobody else owns it any more.
+        unsafe { Entry::from_raw(slot.0) }
+    }
+
+    /// Makes room for at least one more entry. Entries move.
+    #[cold]
+    pub fn grow(&mut self) {
+        self.resize(next_room(self.room()));
+    }
+
+    /// The smallest table for `len` entries, or as many as there are. Entries move.
+    pub fn shrink_to(&mut self, len: usize) {
+        let len = len.max(self.len());
+        let mut room = 0;
+        while limit(room) < len {
+            room = next_room(room);
+        }
+        if room < self.room() {
+            self.resize(room);
+        }
+    }
+
+    fn resize(&mut self, room: usize) {
+        assert!(limit(room) >= self.len());
+        let mut resized = Table { slots: allocate(room), len: self.len, room: room as u32 };
+        for index in 0..self.room() {
+            let slot = self.slot(index);
+            if slot.is_full() {
+                resized.place(slot.0, slot.mark());
+            }
+        }
+        // The entries are those of the other table now.
+        (self.len, resized.len) = (0, self.len);
+        free(self.slots, self.room());
+        (self.slots, self.room) = (NonNull::dangling(), 0);
+        std::mem::swap(self, &mut resized);
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            for index in 0..self.room() {
+                if self.slot(index).is_full() {
+                    // SAFETY: as in `remove`; nobody looks at the slot again.
+                    drop(unsafe { Entry::from_raw(self.slot(index).0) });
+                }
+            }
+        }
+        free(self.slots, self.room());
+    }
+}
+
+/// How many entries fit. Groups are kept from filling up altogether, or most entries would be somewhere else than at home.
+#[inline]
+fn limit(room: usize) -> usize {
+    if room <= RUN_MAX { room } else { room - room / 8 }
+}
+
+/// The next larger table: what the allocator's next class takes, in whole groups where there are groups.
+fn next_room(room: usize) -> usize {
+    let steps = room.checked_ilog2().map_or(1, |log| 1usize << log.saturating_sub(2));
+    if room < RUN_MAX { room + steps.max(1) } else { room + steps.max(GROUP) }
+}
+
+fn layout(room: usize) -> Layout {
+    let align = if room.is_multiple_of(GROUP) { LINE_BYTES } else { align_of::<Slot>() };
+    Layout::from_size_align(room * size_of::<Slot>(), align)
+        .expect("far fewer slots than there are addresses")
+}
+
+/// Empty slots.
+fn allocate(room: usize) -> NonNull<Slot> {
+    if room == 0 {
+        return NonNull::dangling();
+    }
+    let layout = layout(room);
+    // SAFETY: the layout's size is not zero. A slot of zeroes is empty.
+    let slots = unsafe { alloc_zeroed(layout) };
+    NonNull::new(slots.cast()).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+fn free(slots: NonNull<Slot>, room: usize) {
+    if room > 0 {
+        // SAFETY: the slots were allocated by `allocate` for as much room, and their table forgets them.
+        unsafe { dealloc(slots.as_ptr().cast(), layout(room)) };
+    }
+}
+
+#[cfg(test)]
+mod tests;
