@@ -7,14 +7,19 @@
 //! ```
 //!
 //! These are the buckets of HdrHistogram with two digits, which Redis uses: LATENCY HISTOGRAM and INFO's percentiles are the same
-//! for the same durations. One thread records, any thread reads.
+//! for the same durations. One thread records, any thread reads. All buckets would take 24 KiB for each command and worker, while
+//! the durations of one command lie close together: memory comes in pieces of 128 buckets, when one of a piece is first needed.
 //! Always: a larger value never has a smaller index; durations beyond the range count as its end.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const VALUE_MAX: u64 = 1_000_000_000;
 /// The index of `VALUE_MAX`, and one.
 const BUCKETS: usize = index_of(VALUE_MAX) + 1;
+/// Buckets of a piece: those of one power of two.
+const PIECE: usize = 128;
+const PIECES: usize = BUCKETS.div_ceil(PIECE);
 
 const fn index_of(value: u64) -> usize {
     let shift = 56 - (value | 0xff).leading_zeros();
@@ -28,15 +33,18 @@ fn highest_of(index: usize) -> u64 {
     ((step as u64 + 1) << shift) - 1
 }
 
+type Piece = Box<[AtomicU64; PIECE]>;
+
 /// See the top of the file.
 pub struct Histogram {
-    /// Stored Relaxed by the recording thread alone, loaded Relaxed by anybody; publishes nothing.
-    counts: Box<[AtomicU64]>,
+    /// The counts are stored Relaxed by the recording thread alone, loaded Relaxed by anybody; they publish nothing. A piece is
+    /// made by the recording thread and published by its OnceLock.
+    pieces: Box<[OnceLock<Piece>; PIECES]>,
 }
 
 impl Default for Histogram {
     fn default() -> Histogram {
-        Histogram { counts: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect() }
+        Histogram { pieces: Box::new([const { OnceLock::new() }; PIECES]) }
     }
 }
 
@@ -44,20 +52,33 @@ impl Histogram {
     /// Counts `count` durations of `nanos`. Only by the thread that records.
     #[inline]
     pub fn record(&self, nanos: u64, count: u64) {
-        let counter = &self.counts[index_of(nanos.clamp(1, VALUE_MAX))];
+        self.add(index_of(nanos.clamp(1, VALUE_MAX)), count);
+    }
+
+    #[inline]
+    fn add(&self, index: usize, count: u64) {
+        let piece = self.pieces[index / PIECE].get_or_init(|| Box::new([const { AtomicU64::new(0) }; PIECE]));
+        let counter = &piece[index % PIECE];
         counter.store(counter.load(Relaxed).wrapping_add(count), Relaxed);
+    }
+
+    /// Where something may have been counted, with how much.
+    fn counts(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        let made = self.pieces.iter().enumerate().filter_map(|(number, piece)| Some((number, piece.get()?)));
+        made.flat_map(|(number, piece)| {
+            piece.iter().enumerate().map(move |(at, count)| (PIECE * number + at, count.load(Relaxed)))
+        })
     }
 
     /// Adds what another has counted. Only by the thread that records here.
     pub fn absorb(&self, other: &Histogram) {
-        for (sum, count) in self.counts.iter().zip(other.counts.iter()) {
-            sum.store(sum.load(Relaxed).wrapping_add(count.load(Relaxed)), Relaxed);
-        }
+        other.counts().filter(|(_, count)| *count > 0).for_each(|(index, count)| self.add(index, count));
     }
 
     /// Forgets everything. Only by the thread that records.
     pub fn clear(&self) {
-        self.counts.iter().for_each(|count| count.store(0, Relaxed));
+        let made = self.pieces.iter().filter_map(OnceLock::get);
+        made.flat_map(|piece| piece.iter()).for_each(|count| count.store(0, Relaxed));
     }
 }
 
@@ -71,9 +92,8 @@ pub struct Distribution {
 impl Distribution {
     pub fn add(&mut self, histogram: &Histogram) {
         self.counts.resize(BUCKETS, 0);
-        for (sum, count) in self.counts.iter_mut().zip(histogram.counts.iter()) {
-            let count = count.load(Relaxed);
-            *sum += count;
+        for (index, count) in histogram.counts().filter(|(_, count)| *count > 0) {
+            self.counts[index] += count;
             self.total += count;
         }
     }

@@ -29,6 +29,9 @@ use std::time::Duration;
 pub const READ_BYTES: usize = 128 * 1024;
 /// Commands in one batch at most: enough for prefetching, small enough for the quiescent point between batches to come soon.
 pub const BATCH_COMMANDS_MAX: usize = 256;
+/// A batch that had room for more arguments than this gives it back before the worker sleeps: to get it anew costs less than a
+/// hundredth of parsing so many.
+const IDLE_ARGS_MAX: usize = 1024;
 /// Replies beyond this are written between two batches of one turn, to bound memory.
 pub const FLUSH_BYTES: usize = 1024 * 1024;
 /// Below this many pending bytes nobody asks for output limits: no sensible one is smaller.
@@ -176,6 +179,9 @@ where
         let may_sleep =
             self.pool.is_queue_empty() & self.seat.orders.may_sleep() & self.seat.messages.may_sleep();
         let timeout = if may_sleep { self.time_to_next() } else { Some(Duration::ZERO) };
+        if self.batch.args.capacity() > IDLE_ARGS_MAX {
+            self.batch = Batch::new();
+        }
         self.service.before_poll();
         let polled = self.seat.poll.poll(events, timeout);
         self.service.after_poll();
