@@ -80,11 +80,6 @@ impl Slot {
     }
 
     #[inline]
-    fn has_overflow(self) -> bool {
-        self.0.addr() & OVERFLOW != 0
-    }
-
-    #[inline]
     fn mark(self) -> Mark {
         Mark(self.0.addr() & (MARK_HIGH | MARK_LOW))
     }
@@ -184,21 +179,31 @@ impl Table {
     #[inline]
     pub fn find(&self, hash: u64, is_wanted: impl Fn(&Entry) -> bool) -> Option<usize> {
         let mark = Mark::of(hash);
-        let within = |start: usize, len: usize| {
-            (start..start + len).find(|&index| self.slot(index).matches(mark) && is_wanted(self.get(index)))
-        };
         if self.is_run() {
-            return within(0, self.room());
+            let is_it = |&index: &usize| self.slot(index).matches(mark) && is_wanted(self.get(index));
+            return (0..self.room()).find(is_it);
         }
         let mut group = mark.group(self.groups(), 0);
         for tried in 1..=self.groups() + 1 {
-            let found = within(group * GROUP, GROUP);
-            if found.is_some() || !self.has_overflow(group) {
-                return found;
+            for index in self.equal(group, MARK_HIGH | MARK_LOW, mark.0) {
+                if self.slot(index).is_full() && is_wanted(self.get(index)) {
+                    return Some(index);
+                }
+            }
+            if !self.has_overflow(group) {
+                return None;
             }
             group = mark.group(self.groups(), tried);
         }
         None
+    }
+
+    /// The slots of a group whose bits in `mask` are those of `value`, as positions.
+    #[inline]
+    fn equal(&self, group: usize, mask: usize, value: usize) -> Equal {
+        assert!(group < self.groups());
+        // SAFETY: all slots of the group are within the table, initialised, and the group is aligned to its size.
+        Equal { first: group * GROUP, bits: unsafe { equal(self.slots.add(group * GROUP), mask, value) } }
     }
 
     /// Asks for the cache line that is looked into first.
@@ -230,15 +235,12 @@ impl Table {
     /// The slot for a new entry, after whose insertion the groups that it has passed count it.
     fn vacancy(&mut self, mark: Mark) -> usize {
         const HAS_ROOM: &str = "a table that is not full has an empty slot";
-        let vacant = |table: &Table, start: usize, len: usize| {
-            (start..start + len).find(|&index| !table.slot(index).is_full())
-        };
         if self.is_run() {
-            return vacant(self, 0, self.room()).expect(HAS_ROOM);
+            return (0..self.room()).find(|&index| !self.slot(index).is_full()).expect(HAS_ROOM);
         }
         for tried in 0..=self.groups() {
             let group = mark.group(self.groups(), tried);
-            match vacant(self, group * GROUP, GROUP) {
+            match self.equal(group, ADDRESS_BITS, 0).next() {
                 Some(index) => return index,
                 None => self.count_overflow(group),
             }
@@ -246,31 +248,28 @@ impl Table {
         unreachable!("{HAS_ROOM}")
     }
 
+    #[inline]
     fn has_overflow(&self, group: usize) -> bool {
-        (group * GROUP..(group + 1) * GROUP).any(|index| self.slot(index).has_overflow())
+        self.equal(group, OVERFLOW, OVERFLOW).bits != 0
     }
 
     /// One more entry has passed the group.
     fn count_overflow(&mut self, group: usize) {
-        let clear = (group * GROUP..(group + 1) * GROUP).find(|&index| !self.slot(index).has_overflow());
-        if let Some(index) = clear {
-            let slot = self.slot(index);
-            self.set_slot(index, Slot(slot.0.map_addr(|bits| bits | OVERFLOW)));
+        if let Some(index) = self.equal(group, OVERFLOW, 0).next() {
+            self.set_slot(index, Slot(self.slot(index).0.map_addr(|bits| bits | OVERFLOW)));
         }
     }
 
     /// One of the entries that have passed the group is gone.
     fn uncount_overflow(&mut self, group: usize) {
-        let mut slots = group * GROUP..(group + 1) * GROUP;
-        if slots.clone().all(|index| self.slot(index).has_overflow()) {
+        if self.equal(group, OVERFLOW, 0).bits == 0 {
             // There may have been more than are counted.
             return;
         }
-        let set = slots.find(|&index| self.slot(index).has_overflow());
+        let set = self.equal(group, OVERFLOW, OVERFLOW).next();
         debug_assert!(set.is_some(), "an entry that has passed a group was counted there");
         if let Some(index) = set {
-            let slot = self.slot(index);
-            self.set_slot(index, Slot(slot.0.map_addr(|bits| bits & !OVERFLOW)));
+            self.set_slot(index, Slot(self.slot(index).0.map_addr(|bits| bits & !OVERFLOW)));
         }
     }
 
@@ -326,6 +325,69 @@ impl Table {
         (self.slots, self.room) = (NonNull::dangling(), 0);
         std::mem::swap(self, &mut resized);
     }
+}
+
+/// Positions in a group, ascending.
+struct Equal {
+    first: usize,
+    /// Two for each slot of the group, of which the lower one says whether it is among them.
+    bits: u32,
+}
+
+impl Iterator for Equal {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.bits == 0 {
+            return None;
+        }
+        let at = self.bits.trailing_zeros() as usize / 2;
+        self.bits &= self.bits - 1;
+        Some(self.first + at)
+    }
+}
+
+/// All slots of a group at once. A loop that ends with the slot that is wanted ends somewhere else each time, which the processor
+/// predicts wrongly, and while it waits for the group it then does not go on to the next key (30 ns of a GET's 330 with a loop).
+///
+/// # Safety
+/// `group` is the first of eight initialised slots, aligned to a cache line.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+unsafe fn equal(group: NonNull<Slot>, mask: usize, value: usize) -> u32 {
+    use std::arch::x86_64::{
+        __m128i, _mm_and_si128, _mm_cmpeq_epi32, _mm_load_si128, _mm_movemask_epi8, _mm_packs_epi16,
+        _mm_packs_epi32, _mm_set1_epi64x,
+    };
+    // SAFETY: every processor of this architecture has SSE2. The four pairs of slots are 16 bytes each, at addresses that are
+    // multiples of 16.
+    unsafe {
+        let (masks, values) = (_mm_set1_epi64x(mask as i64), _mm_set1_epi64x(value as i64));
+        let pair = |number: usize| {
+            let slots = _mm_load_si128(group.as_ptr().cast::<__m128i>().add(number));
+            _mm_cmpeq_epi32(_mm_and_si128(slots, masks), values)
+        };
+        let low = _mm_packs_epi32(pair(0), pair(1));
+        let high = _mm_packs_epi32(pair(2), pair(3));
+        // A bit for each half of each slot.
+        let halves = _mm_movemask_epi8(_mm_packs_epi16(low, high)) as u32;
+        halves & (halves >> 1) & 0x5555
+    }
+}
+
+/// See above.
+///
+/// # Safety
+/// As above.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+unsafe fn equal(group: NonNull<Slot>, mask: usize, value: usize) -> u32 {
+    (0..GROUP).fold(0, |bits, number| {
+        // SAFETY: the caller's promise: there are eight.
+        let slot = unsafe { group.add(number).read() };
+        bits | u32::from(slot.0.addr() & mask == value) << (2 * number)
+    })
 }
 
 impl Drop for Table {

@@ -97,9 +97,13 @@ fn ltrim(ctx: &mut Ctx<'_, '_>) -> Result<Effect, Failure> {
     };
     let len = edit.len();
     let (first, count) = range(start, stop, len);
-    let list = edit.change();
-    list.remove_range(first + count, len - first - count, limits);
-    list.remove_range(0, first, limits);
+    if count == 0 {
+        edit.clear();
+    } else {
+        let list = edit.change();
+        list.remove_range(first + count, len - first - count, limits);
+        list.remove_range(0, first, limits);
+    }
     edit.changed((len - count) as u64);
     // Even if nothing was trimmed.
     edit.notify(Classes::LIST, "ltrim");

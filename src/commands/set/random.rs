@@ -81,7 +81,7 @@ fn pop_several(ctx: &mut Ctx<'_, '_>, count: usize) -> Result<Effect, Failure> {
     if count >= len {
         ctx.reply.set(len);
         edit.for_each(|member| write_member(ctx.reply, member));
-        *edit.change() = Set::default();
+        edit.clear();
         edit.changed(len as u64);
         edit.notify(Classes::SET, "spop");
         return Ok(Effect::rewritten(&[b"DEL", key]));

@@ -74,7 +74,11 @@ fn remove_range(ctx: &mut Ctx<'_, '_>, by: By, event: &'static str) -> Result<Ef
         let ranks = bounds.ranks_in(&edit, false);
         removed = ranks.len();
         if removed > 0 {
-            edit.change().remove_ranks(ranks, |_, _| {});
+            if removed == edit.len() {
+                edit.clear();
+            } else {
+                edit.change().remove_ranks(ranks, |_, _| {});
+            }
             edit.changed(removed as u64);
             edit.notify(Classes::SORTED_SET, event);
         }

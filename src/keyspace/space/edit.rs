@@ -5,6 +5,7 @@
 //!  space.edit::<Hash>(key)              -> Edit             of a key that exists
 //!  space.edit_or_insert(key, || Hash)   -> Edit             of a key that then does
 //!  edit.change() -> &mut Hash, edit.changed(n)              the drop of the Edit does the rest
+//!  edit.clear()                                             all elements at once: freed when the lock has been let go
 //! ```
 //!
 //! Called by the handlers of collections. Always: the snapshot has the pre-image before `change` gives the value out; a
@@ -15,6 +16,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use crate::keyspace::entry::Entry;
+use crate::keyspace::lazy_free::Why;
 use crate::keyspace::notify::Classes;
 use crate::keyspace::space::slot::{Occupied, Slot, insert};
 use crate::keyspace::space::{Located, Space};
@@ -28,6 +30,7 @@ pub struct WrongType;
 pub struct Edit<'s, 'a, T: Collection> {
     slot: Occupied<'s, 'a>,
     changes: u64,
+    is_cleared: bool,
     value: PhantomData<T>,
 }
 
@@ -36,7 +39,7 @@ const IS_OF_THIS_KIND: &str = "the kind was checked when the edit was made, unde
 impl<'s, 'a, T: Collection> Edit<'s, 'a, T> {
     fn new(slot: Occupied<'s, 'a>) -> Result<Edit<'s, 'a, T>, WrongType> {
         match slot.guard.get(slot.found).get::<T>() {
-            Some(_) => Ok(Edit { slot, changes: 0, value: PhantomData }),
+            Some(_) => Ok(Edit { slot, changes: 0, is_cleared: false, value: PhantomData }),
             None => Err(WrongType),
         }
     }
@@ -53,6 +56,13 @@ impl<'s, 'a, T: Collection> Edit<'s, 'a, T> {
         changes.before(*db, entry);
         entry.set_clock(changes.around.accessed(entry.clock()));
         entry.get_mut().expect(IS_OF_THIS_KIND)
+    }
+
+    /// All elements go, and the key with them, for which nobody is kept waiting: a large collection is freed after the lock has
+    /// been let go. The elements can be read until the edit ends.
+    pub fn clear(&mut self) {
+        const { assert!(!T::MAY_BE_EMPTY) };
+        self.is_cleared = true;
     }
 
     /// Counts `n` changes, in the unit of `rdb_changes_since_last_save`. None: nothing has changed, nobody is told.
@@ -88,9 +98,10 @@ impl<T: Collection> Deref for Edit<'_, '_, T> {
 impl<T: Collection> Drop for Edit<'_, '_, T> {
     #[inline]
     fn drop(&mut self) {
-        let is_gone = !T::MAY_BE_EMPTY && self.is_empty();
+        let is_gone = !T::MAY_BE_EMPTY && (self.is_cleared || self.is_empty());
         if is_gone {
-            drop(self.slot.take());
+            let entry = self.slot.take();
+            self.slot.changes.garbage.put(entry, Why::Replaced);
         } else if let Some(due) = self.next_due() {
             self.slot.guard.note_elements_due(due);
         }
@@ -167,5 +178,68 @@ impl<'a> Space<'a> {
             }
         };
         Edit::new(slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use crate::base::hash::hash_key;
+    use crate::base::ids::{DbIndex, UnixMs};
+    use crate::keyspace::db::Keyspace;
+    use crate::keyspace::lazy_free::{Lazy, LazyFree};
+    use crate::keyspace::notify::Classes;
+    use crate::keyspace::ready::Waiting;
+    use crate::keyspace::space::{Expiry, Space, Surroundings};
+    use crate::keyspace::tracked::Tracked;
+    use crate::keyspace::watch::WatchTable;
+    use crate::types::Set;
+    use crate::types::set::Limits;
+
+    /// Clears a set of so many members; how many values does the background thread get then?
+    fn check(members: u32, expected: u64) {
+        let (keyspace, watches, waiting) = (Keyspace::new(1), WatchTable::default(), Waiting::default());
+        let (tracked, lazy_free) = (Tracked::default(), LazyFree::default());
+        let around = Surroundings {
+            now: UnixMs(1),
+            clock: 0,
+            lfu: None,
+            stamp: 0,
+            pre_images: None,
+            watches: &watches,
+            waiting: &waiting,
+            tracked: &tracked,
+            own_deadlines: None,
+            is_followed: true,
+            lazy_free: &lazy_free,
+            lazy: Lazy { server_del: true, ..Lazy::default() },
+            notify: Classes::default(),
+            expiry: Expiry::Delete,
+        };
+        let limits = Limits { intset_entries: 0, listpack_entries: 0, listpack_value: 0 };
+        let mut space = Space::one(&keyspace, DbIndex(0), b"key", hash_key(b"key"), around);
+        let mut edit = space.edit_or_insert(b"key", Set::default).expect("there is no other value");
+        for member in 0..members {
+            edit.change().add(&member.to_le_bytes(), &limits);
+        }
+        edit.clear();
+        edit.changed(u64::from(members));
+        drop(edit);
+        assert!(space.peek(b"key").is_none());
+        assert_eq!(space.changes.tally.dirty, u64::from(members));
+        assert_eq!(lazy_free.pending(), 0, "nothing is freed while the lock is held");
+        drop(space);
+        let started = Instant::now();
+        while lazy_free.freed() < expected && started.elapsed() < Duration::from_secs(10) {
+            std::thread::yield_now();
+        }
+        assert_eq!((lazy_free.freed(), keyspace.keys()), (expected, 0));
+    }
+
+    #[test]
+    fn what_is_cleared_is_gone_and_a_large_collection_is_freed_after_the_lock() {
+        check(1000, 1);
+        check(10, 0);
     }
 }
