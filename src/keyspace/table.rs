@@ -4,7 +4,7 @@
 //!  slot     | 63-48 mark, high part | 47-3 address of the entry's block | 2-1 mark, low part | 0 overflow |
 //!
 //!  1 to 16 slots    a run of exactly as many as are needed, searched from its start; an entry stands anywhere
-//!  24 and more      groups of 8 slots, a cache line each; the mark says where to look: home, then second, second + 1, ...
+//!  24 and more      groups of 8 slots, a cache line each; the mark says where to look: home, the line beside it, elsewhere
 //! ```
 //!
 //! The mark is the top 18 bits of the hash. It tells nearly all strangers apart without a look at their keys, and it is all
@@ -60,17 +60,26 @@ impl Mark {
         (self.0 >> 48) << 2 | (self.0 & MARK_LOW) >> 1
     }
 
-    /// The group among `groups` that is looked into after `tried` others. All are reached before `tried` exceeds `groups`.
+    /// The group among `groups` that is looked into after `tried` others. All are reached before `tried` exceeds `groups + 1`.
     #[inline]
     fn group(self, groups: usize, tried: usize) -> usize {
         let among = |number: usize| (number * groups) >> MARK_BITS;
-        if tried == 0 {
-            return among(self.number());
+        match tried {
+            0 => among(self.number()),
+            1 => beside(among(self.number()), groups),
+            _ => {
+                // Far apart for marks that stand side by side: neighbours are as full as the home.
+                let scattered = self.number().wrapping_mul(SCATTER) & ((1 << MARK_BITS) - 1);
+                (among(scattered) + tried - 2) % groups
+            }
         }
-        // Elsewhere, and far apart for marks that stand side by side: neighbours are as full as the home.
-        let scattered = self.number().wrapping_mul(SCATTER) & ((1 << MARK_BITS) - 1);
-        (among(scattered) + tried - 1) % groups
     }
+}
+
+/// The other group of two cache lines, which processors fetch together. The last of an odd number shares its neighbour's.
+#[inline]
+fn beside(group: usize, groups: usize) -> usize {
+    if group ^ 1 < groups { group ^ 1 } else { group - 1 }
 }
 
 impl Slot {
@@ -162,15 +171,16 @@ impl Table {
 
     #[inline]
     pub fn get(&self, index: usize) -> &Entry {
-        assert!(self.is_full_at(index));
-        // SAFETY: a full slot is an entry with extra bits, which entries look past, and both are one pointer.
+        debug_assert!(self.is_full_at(index));
+        // SAFETY: indexes are only handed out for full slots, and are not used across removals and resizes. A full slot is an
+        // entry with extra bits, which entries look past, and both are one pointer.
         unsafe { self.slots.add(index).cast::<Entry>().as_ref() }
     }
 
     /// The entry must stay: who wants another one in its place uses `Entry::exchange`, which keeps the extra bits.
     #[inline]
     pub fn get_mut(&mut self, index: usize) -> &mut Entry {
-        assert!(self.is_full_at(index));
+        debug_assert!(self.is_full_at(index));
         // SAFETY: as in `get`; `&mut self` makes the access exclusive.
         unsafe { self.slots.add(index).cast::<Entry>().as_mut() }
     }
@@ -183,17 +193,30 @@ impl Table {
             let is_it = |&index: &usize| self.slot(index).matches(mark) && is_wanted(self.get(index));
             return (0..self.room()).find(is_it);
         }
-        let mut group = mark.group(self.groups(), 0);
+        let home = mark.group(self.groups(), 0);
+        let found = self.find_in(home, mark, &is_wanted);
+        if found.is_some() || !self.has_overflow(home) {
+            return found;
+        }
+        self.find_beyond(mark, is_wanted)
+    }
+
+    #[inline]
+    fn find_in(&self, group: usize, mark: Mark, is_wanted: impl Fn(&Entry) -> bool) -> Option<usize> {
+        let mut marked = self.equal(group, MARK_HIGH | MARK_LOW, mark.0);
+        // An empty slot is marked like a key whose mark is zero.
+        marked.find(|&index| self.slot(index).is_full() && is_wanted(self.get(index)))
+    }
+
+    /// One key in ten is not at home when a table is as full as it gets.
+    #[cold]
+    fn find_beyond(&self, mark: Mark, is_wanted: impl Fn(&Entry) -> bool) -> Option<usize> {
         for tried in 1..=self.groups() + 1 {
-            for index in self.equal(group, MARK_HIGH | MARK_LOW, mark.0) {
-                if self.slot(index).is_full() && is_wanted(self.get(index)) {
-                    return Some(index);
-                }
+            let group = mark.group(self.groups(), tried);
+            let found = self.find_in(group, mark, &is_wanted);
+            if found.is_some() || !self.has_overflow(group) {
+                return found;
             }
-            if !self.has_overflow(group) {
-                return None;
-            }
-            group = mark.group(self.groups(), tried);
         }
         None
     }
@@ -201,16 +224,22 @@ impl Table {
     /// The slots of a group whose bits in `mask` are those of `value`, as positions.
     #[inline]
     fn equal(&self, group: usize, mask: usize, value: usize) -> Equal {
-        assert!(group < self.groups());
-        // SAFETY: all slots of the group are within the table, initialised, and the group is aligned to its size.
+        debug_assert!(group < self.groups());
+        // SAFETY: `Mark::group` gives out groups of the table only. All slots of the group are within the table, initialised, and the group is aligned to its size.
         Equal { first: group * GROUP, bits: unsafe { equal(self.slots.add(group * GROUP), mask, value) } }
     }
 
-    /// Asks for the cache line that is looked into first.
+    /// Asks for the cache line that is looked into first, and for the one beside it, where nearly all others are.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
-        let group = if self.is_run() { 0 } else { Mark::of(hash).group(self.groups(), 0) };
-        prefetch(self.slots.as_ptr().wrapping_add(group * GROUP).cast::<u8>());
+        let line = |group: usize| self.slots.as_ptr().wrapping_add(group * GROUP);
+        if self.is_run() {
+            prefetch(line(0));
+            return prefetch(line(1));
+        }
+        let home = Mark::of(hash).group(self.groups(), 0);
+        prefetch(line(home));
+        prefetch(line(beside(home, self.groups())));
     }
 
     /// Must it grow before anything is inserted?
@@ -238,7 +267,7 @@ impl Table {
         if self.is_run() {
             return (0..self.room()).find(|&index| !self.slot(index).is_full()).expect(HAS_ROOM);
         }
-        for tried in 0..=self.groups() {
+        for tried in 0..=self.groups() + 1 {
             let group = mark.group(self.groups(), tried);
             match self.equal(group, ADDRESS_BITS, 0).next() {
                 Some(index) => return index,
@@ -278,7 +307,7 @@ impl Table {
         assert!(self.is_full_at(index));
         let slot = self.slot(index);
         if !self.is_run() {
-            for tried in 0..=self.groups() {
+            for tried in 0..=self.groups() + 1 {
                 let passed = slot.mark().group(self.groups(), tried);
                 if passed == index / GROUP {
                     break;

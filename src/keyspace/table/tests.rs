@@ -101,7 +101,7 @@ fn a_mark_reaches_every_group_and_survives_its_slot() {
         let mark = Mark::of(hash);
         assert_eq!(mark.number() as u64, hash >> 46);
         for groups in [3, 4, 5, 7, 100] {
-            let mut reached: Vec<usize> = (0..=groups).map(|tried| mark.group(groups, tried)).collect();
+            let mut reached: Vec<usize> = (0..=groups + 1).map(|tried| mark.group(groups, tried)).collect();
             reached.sort_unstable();
             reached.dedup();
             assert_eq!(reached, (0..groups).collect::<Vec<_>>());
