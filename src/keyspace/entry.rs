@@ -385,9 +385,10 @@ impl Entry {
     #[inline]
     pub fn as_str(&self) -> Option<Str<'_>> {
         match self.storage() {
-            // SAFETY: an inline value is `val_len` initialised bytes at `value_ptr`.
             Storage::Inline | Storage::InlineLong => {
-                Some(Str::Bytes(unsafe { std::slice::from_raw_parts(self.value_ptr(), self.val_len()) }))
+                // SAFETY: an inline value is `val_len` initialised bytes at `value_ptr`.
+                let bytes = unsafe { std::slice::from_raw_parts(self.value_ptr(), self.val_len()) };
+                Some(Str::Bytes(bytes))
             }
             // SAFETY: an int is one word at `value_ptr`.
             Storage::Int => Some(Str::Int(unsafe { self.value_ptr().cast::<i64>().read_unaligned() })),

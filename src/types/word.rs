@@ -222,9 +222,10 @@ macro_rules! one_word {
             fn drop(&mut self) {
                 use $crate::types::word::Tagged;
                 let tag = self.0.tag();
-                // SAFETY: as in `form`; the word goes with this.
                 $(if tag == <$type as Tagged>::TAG {
-                    return unsafe { self.0.drop_as::<$type>() };
+                    // SAFETY: as in `form`; the word goes with this.
+                    unsafe { self.0.drop_as::<$type>() };
+                    return;
                 })+
             }
         }
