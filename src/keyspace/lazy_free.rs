@@ -292,7 +292,7 @@ mod tests {
         let (old, current) = (Arc::new(Keyspace::new(1)), Keyspace::new(1));
         let (weak, holder) = (Arc::downgrade(&old), held.map(|_| old.clone()));
         let (sender, told) = channel();
-        let gone = Gone::new(move || drop(sender.send(weak.strong_count() == 0)));
+        let gone = Gone::new(move || sender.send(weak.strong_count() == 0).unwrap_or_default());
         LazyFree::default().discard(old, &current, Some(gone));
         if let Some(held) = held {
             std::thread::sleep(held);
