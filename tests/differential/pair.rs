@@ -277,6 +277,9 @@ impl Pair {
             return if is_hidden { Verdict::Forked } else { Verdict::Agree };
         }
         let is_known = differences::is_known(self.peer, words, ours, theirs);
+        if words[0] == b"DBSIZE" && self.agrees_without_the_expired() {
+            return Verdict::Agree;
+        }
         let is_by_order = self.has_form_by_order(words, ours, theirs);
         if is_known || is_by_order || self.is_unspecified(words) || self.refuses_by_mistake(words, theirs) {
             // If only one of them has done something, or each something else, the keys are no longer the same.
@@ -327,6 +330,12 @@ impl Pair {
         };
         words.iter().any(is_lex)
             && words[1..].iter().any(|key| key.contains(&b':') && has_several_scores(key))
+    }
+
+    /// Keys whose time is over count until somebody looks at them.
+    fn agrees_without_the_expired(&mut self) -> bool {
+        self.both("KEYS *");
+        self.ours.line("DBSIZE") == self.theirs.line("DBSIZE")
     }
 
     /// A result in which few integers come before the first text is a listpack, otherwise it goes from an intset to a table at once; in

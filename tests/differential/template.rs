@@ -70,19 +70,26 @@ fn one<'t>(text: &'t str, random: &mut Random, out: &mut Option<&mut Vec<Vec<u8>
         b'(' | b'[' => group(text, random, out),
         b'{' => {
             let end = text.find('}').expect("a closed brace");
+            let rest = &text[end + 1..];
+            let (tail, rest) = rest.split_at(literal_len(rest));
             if let Some(out) = out {
-                out.push(word(&text[1..end], random));
+                out.push([word(&text[1..end], random).as_slice(), tail.as_bytes()].concat());
             }
-            &text[end + 1..]
+            rest
         }
         _ => {
-            let end = text.find([' ', ')', ']', '|', '+']).unwrap_or(text.len());
+            let (literal, rest) = text.split_at(literal_len(text));
             if let Some(out) = out {
-                out.push(text.as_bytes()[..end].to_vec());
+                out.push(literal.as_bytes().to_vec());
             }
-            &text[end..]
+            rest
         }
     }
+}
+
+/// How far the letters go that stand for themselves.
+fn literal_len(text: &str) -> usize {
+    text.find([' ', ')', ']', '|', '+']).unwrap_or(text.len())
 }
 
 /// `(a|b)` or `[a|b]`.
@@ -113,5 +120,9 @@ fn a_template_stands_for_what_its_signs_say() {
         assert!(text.ends_with("x y"), "{text}");
         seen.insert(text);
     }
+    let mut words = Vec::new();
+    sequence("{seconds}000 [x] {small}-* y", &mut random, &mut Some(&mut words));
+    assert!(words[0].ends_with(b"000") && words[0].len() > 3, "{words:?}");
+    assert!(words[words.len() - 2].ends_with(b"-*") && words.len() < 5, "{words:?}");
     assert!(seen.contains("A b x y") && seen.contains("A c d f g x y x y") && seen.contains("A b e x y"));
 }
