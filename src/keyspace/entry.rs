@@ -665,7 +665,7 @@ impl Drop for Entry {
 }
 
 #[inline]
-fn storage_of(meta: u32) -> Storage {
+const fn storage_of(meta: u32) -> Storage {
     match (meta & STORAGE_MASK) >> STORAGE_SHIFT {
         0 => Storage::Inline,
         1 => Storage::Int,
@@ -674,28 +674,52 @@ fn storage_of(meta: u32) -> Storage {
     }
 }
 
+/// Where the parts of a block start that stand at a place of their own for each header, in bytes from its start.
+#[derive(Clone, Copy)]
+struct Places {
+    lengths: u8,
+    key: u8,
+}
+
+/// The places for each value of the header's five highest bits: looked up, since every access to a key asks for them.
+static PLACES: [Places; 1 << (u32::BITS - PLACES_SHIFT)] = {
+    let mut all = [Places { lengths: 0, key: 0 }; 1 << (u32::BITS - PLACES_SHIFT)];
+    let mut index = 0;
+    while index < all.len() {
+        all[index] = places((index as u32) << PLACES_SHIFT);
+        index += 1;
+    }
+    all
+};
+const PLACES_SHIFT: u32 = HAS_SLOT.trailing_zeros();
+
+const fn places(meta: u32) -> Places {
+    let slot = if meta & HAS_SLOT != 0 { SLOT_BYTES } else { 0 };
+    let (held, val_len_bytes) = match storage_of(meta) {
+        Storage::Inline => (0, size_of::<u8>()),
+        Storage::InlineLong => (0, size_of::<u16>()),
+        Storage::Int => (0, 0),
+        Storage::Held => (HELD_BYTES, 0),
+    };
+    let lengths = HEADER_BYTES + slot + held;
+    Places { lengths: lengths as u8, key: (lengths + key_len_bytes(meta) + val_len_bytes) as u8 }
+}
+
 /// Where the lengths start, from the start of the block.
 #[inline]
 fn lengths_offset(meta: u32) -> usize {
-    let slot = if meta & HAS_SLOT != 0 { SLOT_BYTES } else { 0 };
-    let held = if storage_of(meta) == Storage::Held { HELD_BYTES } else { 0 };
-    HEADER_BYTES + slot + held
+    usize::from(PLACES[(meta >> PLACES_SHIFT) as usize].lengths)
 }
 
 #[inline]
-fn key_len_bytes(meta: u32) -> usize {
+const fn key_len_bytes(meta: u32) -> usize {
     if meta & IS_LONG == 0 { size_of::<u8>() } else { size_of::<u32>() }
 }
 
 /// Where the key starts.
 #[inline]
 fn key_offset(meta: u32) -> usize {
-    let val_len_bytes = match storage_of(meta) {
-        Storage::Inline => size_of::<u8>(),
-        Storage::InlineLong => size_of::<u16>(),
-        Storage::Int | Storage::Held => 0,
-    };
-    lengths_offset(meta) + key_len_bytes(meta) + val_len_bytes
+    usize::from(PLACES[(meta >> PLACES_SHIFT) as usize].key)
 }
 
 /// Bytes of a block that are in use.

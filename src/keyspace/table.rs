@@ -186,34 +186,42 @@ impl Table {
     }
 
     /// Where the key with this hash stands of which `is_wanted` is true. It is asked about few others.
-    #[inline]
-    pub fn find(&self, hash: u64, is_wanted: impl Fn(&Entry) -> bool) -> Option<usize> {
+    #[inline(always)]
+    pub fn find(&self, hash: u64, is_wanted: impl Fn(&Entry) -> bool + Copy) -> Option<usize> {
         let mark = Mark::of(hash);
         if self.is_run() {
-            let is_it = |&index: &usize| self.slot(index).matches(mark) && is_wanted(self.get(index));
-            return (0..self.room()).find(is_it);
+            return self.find_in_run(mark, is_wanted);
         }
         let home = mark.group(self.groups(), 0);
-        let found = self.find_in(home, mark, &is_wanted);
+        let found = self.find_in(home, mark, is_wanted);
         if found.is_some() || !self.has_overflow(home) {
             return found;
         }
         self.find_beyond(mark, is_wanted)
     }
 
-    #[inline]
+    fn find_in_run(&self, mark: Mark, is_wanted: impl Fn(&Entry) -> bool) -> Option<usize> {
+        (0..self.room()).find(|&index| self.slot(index).matches(mark) && is_wanted(self.get(index)))
+    }
+
+    #[inline(always)]
     fn find_in(&self, group: usize, mark: Mark, is_wanted: impl Fn(&Entry) -> bool) -> Option<usize> {
-        let mut marked = self.equal(group, MARK_HIGH | MARK_LOW, mark.0);
-        // An empty slot is marked like a key whose mark is zero.
-        marked.find(|&index| self.slot(index).is_full() && is_wanted(self.get(index)))
+        // A loop and no `Iterator::find`, which is not inlined with what it asks.
+        for index in self.equal(group, MARK_HIGH | MARK_LOW, mark.0) {
+            // An empty slot is marked like a key whose mark is zero.
+            if self.slot(index).is_full() && is_wanted(self.get(index)) {
+                return Some(index);
+            }
+        }
+        None
     }
 
     /// One key in ten is not at home when a table is as full as it gets.
     #[cold]
-    fn find_beyond(&self, mark: Mark, is_wanted: impl Fn(&Entry) -> bool) -> Option<usize> {
+    fn find_beyond(&self, mark: Mark, is_wanted: impl Fn(&Entry) -> bool + Copy) -> Option<usize> {
         for tried in 1..=self.groups() + 1 {
             let group = mark.group(self.groups(), tried);
-            let found = self.find_in(group, mark, &is_wanted);
+            let found = self.find_in(group, mark, is_wanted);
             if found.is_some() || !self.has_overflow(group) {
                 return found;
             }
