@@ -204,9 +204,10 @@ impl Table {
         (0..self.room()).find(|&index| self.slot(index).matches(mark) && is_wanted(self.get(index)))
     }
 
+    // `Iterator::find` is not inlined with what it asks.
+    #[allow(clippy::manual_find)]
     #[inline(always)]
     fn find_in(&self, group: usize, mark: Mark, is_wanted: impl Fn(&Entry) -> bool) -> Option<usize> {
-        // A loop and no `Iterator::find`, which is not inlined with what it asks.
         for index in self.equal(group, MARK_HIGH | MARK_LOW, mark.0) {
             // An empty slot is marked like a key whose mark is zero.
             if self.slot(index).is_full() && is_wanted(self.get(index)) {
