@@ -125,6 +125,18 @@ const KNOWN: &[Known] = &[
         reason: "there, an SPOP that leaves few members makes a new and smaller set of them",
     },
     Known {
+        peer: Product::Redis7,
+        commands: &["OBJECT"],
+        applies: is_shared,
+        reason: "there are no shared integers here",
+    },
+    Known {
+        peer: Product::Valkey8,
+        commands: &["OBJECT"],
+        applies: is_shared,
+        reason: "there are no shared integers here",
+    },
+    Known {
         peer: Product::Valkey8,
         commands: &["SCAN"],
         applies: |seen| seen.theirs.class().contains("unknown type name"),
@@ -182,6 +194,13 @@ pub fn is_known(peer: Product, words: &[Vec<u8>], ours: &Value, theirs: &Value) 
     let is_of =
         |known: &&Known| known.peer == peer && known.commands.iter().any(|start| name.starts_with(start));
     KNOWN.iter().filter(is_of).any(|known| (known.applies)(seen))
+}
+
+/// The count of references to one of the small integers that all keys share.
+fn is_shared(seen: Seen<'_>) -> bool {
+    seen.words.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"REFCOUNT"))
+        && *seen.ours == Value::Line(b':', b"1".to_vec())
+        && *seen.theirs == Value::Line(b':', b"2147483647".to_vec())
 }
 
 /// A range that begins before its first element: empty here.

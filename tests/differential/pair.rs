@@ -305,7 +305,8 @@ impl Pair {
         let is_set = |connection: &mut Connection, key: &[u8]| {
             connection.run(&[b"SCARD", key]).is_ok_and(|reply| !reply.is_error())
         };
-        if words[0].starts_with(b"SORT") && words.iter().any(|word| word == b"nosort") {
+        let is_unsorted = |pair: &[Vec<u8>]| pair[0] == b"BY" && !pair[1].contains(&b'*');
+        if words[0].starts_with(b"SORT") && words.windows(2).any(is_unsorted) {
             // A set, brought to this key by a command on any key, has no order.
             return is_set(&mut self.theirs, &words[1]);
         }
