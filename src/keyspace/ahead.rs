@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Called by `exec::prefetch` and `exec::lane`. A locked instruction waits for the loads before it and holds up those behind it, so
-//! between the first lock and the first unlock there are only loads: the misses of all keys overlap.
+//! all locks are taken before the first line is waited for, and from there to the first unlock there are only loads: the misses of
+//! all keys overlap.
 //! Always: a table is touched under its shard's lock only; a lock that somebody holds is not waited for (so the order does not
 //! matter, and nobody can wait in a circle); nothing found here is believed later.
 

@@ -107,12 +107,6 @@ pub struct ShardGuard<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BucketIndex(usize);
 
-/// The outcome of looking for a key that may then be inserted.
-pub enum Found {
-    At(BucketIndex),
-    Vacant,
-}
-
 impl<'a> ShardGuard<'a> {
     #[inline]
     pub(super) fn lock(shard: &'a Shard) -> ShardGuard<'a> {
