@@ -68,13 +68,14 @@ unsafe impl Send for Segment {}
 
 impl Segment {
     pub fn new(number: u64) -> Segment {
+        let _set_aside = SetAside::new(Purpose::Stream, SEGMENT_BYTES);
         let bytes = Box::<[UnsafeCell<MaybeUninit<u8>>]>::new_uninit_slice(SEGMENT_BYTES);
         // SAFETY: `UnsafeCell<MaybeUninit<u8>>` has no invalid bit patterns, uninitialised memory included.
         let bytes = unsafe { bytes.assume_init() };
         Segment {
             number,
             bytes,
-            _set_aside: SetAside::new(Purpose::Stream, SEGMENT_BYTES),
+            _set_aside,
             #[cfg(loom)]
             guards: (0..SEGMENT_BYTES).map(|_| loom::cell::UnsafeCell::new(())).collect(),
         }

@@ -8,7 +8,8 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::ffi::CStr;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicI64, AtomicUsize, fence};
 
 use crossbeam::utils::CachePadded;
 use jemallocator::Jemalloc;
@@ -132,11 +133,12 @@ pub enum Purpose {
     Snapshot = 1,
 }
 
-/// Bytes by purpose. Any thread adds and subtracts, any thread reads; Relaxed, they publish nothing.
+/// Bytes by purpose. Any thread adds (Acquire: before it allocates) and subtracts (Release: after it has given back), any thread
+/// reads (`set_aside`).
 static SET_ASIDE: [AtomicI64; 2] = [const { AtomicI64::new(0) }; 2];
 
-/// Bytes that exist for a purpose, for as long as this does. Dropped together with the memory: the two counts agree but for
-/// what other threads free at this moment.
+/// Bytes that exist for a purpose, for as long as this does. Made before the memory is asked for and dropped after it is given
+/// back: used memory less what is set aside errs, if at all, towards less, and nothing is evicted for it.
 #[derive(Debug)]
 pub struct SetAside {
     purpose: Purpose,
@@ -145,26 +147,28 @@ pub struct SetAside {
 
 impl SetAside {
     pub fn new(purpose: Purpose, bytes: usize) -> SetAside {
-        SET_ASIDE[purpose as usize].fetch_add(bytes as i64, Relaxed);
+        SET_ASIDE[purpose as usize].fetch_add(bytes as i64, Acquire);
         SetAside { purpose, bytes }
     }
 
     /// It has become larger.
     pub fn grow(&mut self, bytes: usize) {
         self.bytes += bytes;
-        SET_ASIDE[self.purpose as usize].fetch_add(bytes as i64, Relaxed);
+        SET_ASIDE[self.purpose as usize].fetch_add(bytes as i64, Acquire);
     }
 }
 
 impl Drop for SetAside {
     fn drop(&mut self) {
-        SET_ASIDE[self.purpose as usize].fetch_sub(self.bytes as i64, Relaxed);
+        SET_ASIDE[self.purpose as usize].fetch_sub(self.bytes as i64, Release);
     }
 }
 
-/// Bytes that exist for a purpose.
+/// Bytes that exist for a purpose. A look at used memory stays between two of these as the program has it.
 pub fn set_aside(purpose: Purpose) -> u64 {
-    SET_ASIDE[purpose as usize].load(Relaxed).max(0) as u64
+    fence(Acquire);
+    let bytes = SET_ASIDE[purpose as usize].load(Acquire);
+    bytes.max(0) as u64
 }
 
 /// So many bytes that were asked for are address space: nothing has touched them, and they don't count as used until

@@ -96,11 +96,16 @@ pub fn not_counted(config: &Config) -> u64 {
 
 /// Bytes beyond the limit.
 fn excess(view: &View) -> u64 {
-    let (used, limit) = (used_memory(), view.config.maxmemory);
-    if limit == 0 || used <= limit {
+    let limit = view.config.maxmemory;
+    if limit == 0 || used_memory() <= limit {
         return 0;
     }
-    used.saturating_sub(not_counted(&view.config)).saturating_sub(limit)
+    // Another thread may be taking or giving back a segment of the stream just now. What is set aside covers it from before it is
+    // taken until after it is given back, so the larger of two looks, before and after, never leaves it to count as data.
+    let before = not_counted(&view.config);
+    let used = used_memory();
+    let after = not_counted(&view.config);
+    used.saturating_sub(before.max(after)).saturating_sub(limit)
 }
 
 impl Executor {
