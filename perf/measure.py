@@ -164,8 +164,7 @@ def start(kind, threads=1, extra=()):
     own = ["--port", str(port), *COMMON, *extra]
     if kind == "starling":
         binary = os.environ.get("STARLING_BIN", str(ROOT / "target/release/starling-server"))
-        threading = [] if "STARLING_BIN" in os.environ and "starling" not in os.path.basename(binary) else ["--threads", str(threads)]
-        return Server(f"Starling ({threads} worker{'s' if threads > 1 else ''})", [binary, *own, *threading], port)
+        return Server(f"Starling ({threads} worker{'s' if threads > 1 else ''})", [binary, *own, "--threads", str(threads)], port)
     if kind == "redis":
         return Server(version(paths["REDIS_SERVER"]), [paths["REDIS_SERVER"], *own, "--appendonly", "no"], port)
     if kind == "valkey":

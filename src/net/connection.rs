@@ -11,6 +11,7 @@
 //! The event loop drives it. Always: a connection that is not `Open` runs no command; a `Closing` one reads nothing more.
 
 use super::admission::Ticket;
+use super::gather::Round;
 use super::input::Input;
 use super::output::Output;
 use super::service::{CloseReason, ConnectionKey};
@@ -50,6 +51,8 @@ pub(super) struct Connection<S> {
     pub(super) queued: bool,
     /// Is the socket registered for writability as well?
     pub(super) watches_writable: bool,
+    /// When it was last read from.
+    pub(super) read_in: Round,
     /// How many bytes the argument that is being received lacks at least.
     pub(super) wanted: usize,
     /// Ends at once, for this reason, whatever waits.
@@ -80,6 +83,7 @@ impl<S> Connection<S> {
             runnable: false,
             queued: false,
             watches_writable: false,
+            read_in: Round::default(),
             wanted: 0,
             doomed: None,
             counters,

@@ -2,16 +2,18 @@
 //!
 //! One turn:
 //!
-//!     sleep in poll -> events: read, parse, run -> orders and messages -> tick -> connections that need another turn
+//!     wait a moment (gather.rs), sleep in poll -> events: read, parse, run -> orders and messages -> tick
+//!     -> connections that need another turn
 //!
 //! A worker thread owns it and calls [`EventLoop::run`]. Epoll is edge-triggered: a read shorter than the buffer has drained
 //! the socket, a full one puts the connection in the queue for another turn, so that a flood from one client does not starve the
 //! others. Requests are parsed where they were read, in one buffer shared by all connections; only leftovers are copied.
 //! Always: one read and one write per connection and turn (more writes only for replies beyond [`FLUSH_BYTES`]), and the thread
-//! sleeps nowhere but in poll.
+//! sleeps nowhere but there.
 
 use super::acceptor::NewConnection;
 use super::connection::{Connection, State};
+use super::gather::{Gather, want_exact_timers};
 use super::pool::Pool;
 use super::service::{After, CloseReason, ConnectionKey, Detached, PeerInfo, Service, WorkerCounters, add};
 use crate::base::clock;
@@ -132,6 +134,7 @@ pub struct EventLoop<S: Service> {
     now_ms: u64,
     next_look_ms: u64,
     looked_at: Vec<ConnectionKey>,
+    gather: Gather,
     stopping: bool,
 }
 
@@ -150,6 +153,7 @@ where
             now_ms: clock::monotonic_ms(),
             next_look_ms: 0,
             looked_at: Vec::new(),
+            gather: Gather::new(clock::monotonic_ns()),
             stopping: false,
         }
     }
@@ -157,6 +161,9 @@ where
     /// Serves until it is told to stop, then gives the service back. An error is one of poll itself.
     pub fn run(mut self) -> io::Result<S> {
         let mut events = Events::with_capacity(EVENTS_PER_POLL);
+        if let Err(error) = want_exact_timers() {
+            log::warn!("a worker's timers are not exact: {error}");
+        }
         while !self.stopping {
             self.sleep(&mut events)?;
             for event in events.iter().filter(|event| event.token() != WAKER) {
@@ -183,6 +190,9 @@ where
             self.batch = Batch::new();
         }
         self.service.before_poll();
+        if may_sleep && let Some(delay) = self.gather.delay(clock::monotonic_ns()) {
+            std::thread::sleep(delay);
+        }
         let polled = self.seat.poll.poll(events, timeout);
         self.service.after_poll();
         self.seat.orders.awake();
@@ -311,6 +321,7 @@ where
             }
             Ok(count) => {
                 connection.unread = count == self.read_buf.len() || connection.end_reported;
+                self.gather.note(&mut connection.read_in);
                 add(&self.seat.counters.reads, 1);
                 add(&self.seat.counters.input_bytes, count as u64);
                 add(&connection.counters.input_bytes, count as u64);

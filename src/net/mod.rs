@@ -17,6 +17,7 @@ mod input;
 mod output;
 mod connection;
 mod pool;
+mod gather;
 pub mod event_loop;
 
 #[cfg(test)]
