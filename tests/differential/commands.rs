@@ -85,6 +85,12 @@ const KEYS: &[&str] = &[
     "EXPIRE {key} -1",
     "PEXPIREAT {key} 1",
     "DBSIZE",
+    "SELECT {db}",
+    "SELECT {db}",
+    "MOVE {key} {db}",
+    "MOVE {key} {db}",
+    "SWAPDB {db} {db}",
+    "COPY {key} {key} DB {db} [REPLACE]",
 ];
 
 const LISTS: &[&str] = &[

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::differences::with_plain_numbers;
 use crate::reply::{Connection, Value};
+use crate::values::DATABASES;
 
 const CARRIED: &[u8] = b"carried";
 
@@ -40,8 +41,19 @@ fn same_value(ours: &mut Connection, theirs: &mut Connection, key: &[u8]) -> boo
     kind == "zset" && with_plain_numbers(&one) == with_plain_numbers(&other)
 }
 
-/// Keys whose values are not the same, and what they hold.
+/// Keys whose values are not the same, and what they hold. Leaves both connections in the last database.
 pub fn differing_keys(ours: &mut Connection, theirs: &mut Connection) -> Vec<(Vec<u8>, String)> {
+    let mut differing = Vec::new();
+    for db in 0..DATABASES {
+        let select = format!("SELECT {db}");
+        let _ = (ours.line(&select), theirs.line(&select));
+        let found = differing_keys_of_db(ours, theirs);
+        differing.extend(found.into_iter().map(|(key, text)| (key, format!("db {db}: {text}"))));
+    }
+    differing
+}
+
+fn differing_keys_of_db(ours: &mut Connection, theirs: &mut Connection) -> Vec<(Vec<u8>, String)> {
     let mut keys: BTreeSet<Vec<u8>> = BTreeSet::new();
     for connection in [&mut *ours, &mut *theirs] {
         if let Value::Many(_, Some(names)) = connection.line("KEYS *") {

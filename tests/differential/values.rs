@@ -8,6 +8,8 @@ use crate::traffic::Random;
 /// Keys of one type.
 const KEYS: u64 = 4;
 pub const TYPES: [&str; 9] = ["str", "list", "set", "hash", "zset", "lex", "stream", "hll", "geo"];
+/// Databases in use.
+pub const DATABASES: u64 = 3;
 /// One word in so many is odd.
 const ODD: u64 = 60;
 
@@ -68,6 +70,7 @@ pub fn word(name: &str, random: &mut Random) -> Vec<u8> {
     }
     match name {
         "key" => text(format!("{}:{}", random.pick(&TYPES), random.below(KEYS))),
+        "db" => text(random.below(DATABASES)),
         "int" => text(random.below(24) as i64 - 10),
         "count" => text(random.below(7)),
         "offset" => text(random.below(40)),
