@@ -72,6 +72,7 @@ fn options() -> LoadOptions<'static> {
         verify_checksum: true,
         config: Box::leak(Box::default()),
         key_load_delay: 0,
+        pace: None,
         on_progress: Box::leak(Box::new(|_| ControlFlow::Continue(()))),
     }
 }

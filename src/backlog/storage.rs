@@ -11,12 +11,11 @@
 //! in the chain needs no reference count. An empty table is zeroed memory that was never touched: it costs
 //! address space, no RAM.
 
-use std::cell::UnsafeCell;
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use super::offset::Offset;
 use crate::base::alloc::{Purpose, SetAside, count_again, count_not};
+use crate::base::small_pages::SmallPages;
 use crate::base::sync::{AtomicPtr, Ordering};
 
 /// Bytes per segment. Larger: a small `repl-backlog-size` costs more memory than it says. Smaller: the mutex at
@@ -50,31 +49,31 @@ pub(super) fn place_in_segment(offset: Offset) -> usize {
     offset.0 as usize % SEGMENT_BYTES
 }
 
-/// One segment. Written by many producers at once in disjoint ranges, then read by anybody.
+/// One segment. Written by many producers at once in disjoint ranges, then read by anybody: every access goes through the unsafe
+/// functions below, whose callers promise writes that are disjoint and happen before all reads of the same bytes.
 pub(super) struct Segment {
     number: u64,
-    bytes: Box<[UnsafeCell<MaybeUninit<u8>>]>,
+    /// Not from the allocator: the stream grows while clients wait.
+    bytes: SmallPages,
     _set_aside: SetAside,
     #[cfg(loom)]
     guards: Box<[loom::cell::UnsafeCell<()>]>,
 }
 
-// SAFETY: the only interior mutability is `bytes`, and every access to it goes through the unsafe functions
-// below, whose callers promise disjoint writes that happen before all reads of the same bytes.
+// SAFETY: loom's guards are there to watch accesses by many threads.
+#[cfg(loom)]
 unsafe impl Sync for Segment {}
 
 // SAFETY: a segment owns its memory and is tied to no thread.
+#[cfg(loom)]
 unsafe impl Send for Segment {}
 
 impl Segment {
     pub fn new(number: u64) -> Segment {
         let _set_aside = SetAside::new(Purpose::Stream, SEGMENT_BYTES);
-        let bytes = Box::<[UnsafeCell<MaybeUninit<u8>>]>::new_uninit_slice(SEGMENT_BYTES);
-        // SAFETY: `UnsafeCell<MaybeUninit<u8>>` has no invalid bit patterns, uninitialised memory included.
-        let bytes = unsafe { bytes.assume_init() };
         Segment {
             number,
-            bytes,
+            bytes: SmallPages::new(SEGMENT_BYTES),
             _set_aside,
             #[cfg(loom)]
             guards: (0..SEGMENT_BYTES).map(|_| loom::cell::UnsafeCell::new(())).collect(),
@@ -101,7 +100,7 @@ impl Segment {
         assert!(from <= to && to <= SEGMENT_BYTES);
         #[cfg(loom)]
         self.guards[from..to].iter().for_each(|guard| guard.with(|_| ()));
-        let start = self.bytes.as_ptr().cast::<u8>();
+        let start = self.bytes.as_ptr();
         // SAFETY: in bounds by the assertion; initialised and not written meanwhile by the caller's promise.
         unsafe { std::slice::from_raw_parts(start.add(from), to - from) }
     }
@@ -114,12 +113,8 @@ impl Segment {
         debug_assert!(at + source.len() <= SEGMENT_BYTES);
         #[cfg(loom)]
         self.guards[at..at + source.len()].iter().for_each(|guard| guard.with_mut(|_| ()));
-        // SAFETY: in bounds and exclusive by the caller's promise. The pointer may write because the bytes sit
-        // in `UnsafeCell`s, and it covers the whole slice because it was taken from it.
-        unsafe {
-            let place = UnsafeCell::raw_get(self.bytes.as_ptr().add(at)).cast::<u8>();
-            std::ptr::copy_nonoverlapping(source.as_ptr(), place, source.len());
-        }
+        // SAFETY: in bounds and exclusive by the caller's promise; the pointer covers all pages.
+        unsafe { std::ptr::copy_nonoverlapping(source.as_ptr(), self.bytes.as_ptr().add(at), source.len()) }
     }
 }
 
@@ -211,15 +206,17 @@ impl Drop for Table {
 
 #[cfg(not(loom))]
 fn zeroed_entries() -> Box<[AtomicPtr<Segment>]> {
+    use crate::base::huge_pages::keep_small_pages;
     use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
     let layout = Layout::array::<AtomicPtr<Segment>>(SLOTS).expect("2 MiB is a legal layout");
-    // SAFETY: the layout is not of size 0. An all-zero `AtomicPtr` is a null pointer, so every element is
+    // SAFETY: the layout is not of size 0, and the block is ours. An all-zero `AtomicPtr` is a null pointer, so every element is
     // initialised; the box frees with the same layout that was allocated here.
     unsafe {
         let entries = alloc_zeroed(layout).cast::<AtomicPtr<Segment>>();
         if entries.is_null() {
             handle_alloc_error(layout);
         }
+        keep_small_pages(entries.cast(), layout.size());
         Box::from_raw(std::ptr::slice_from_raw_parts_mut(entries, SLOTS))
     }
 }

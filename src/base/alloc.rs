@@ -42,8 +42,9 @@ thread_local! {
 /// jemalloc with counters.
 pub struct Counting;
 
+/// So many bytes more are in use, or fewer. For memory that does not come from here.
 #[inline]
-fn count(bytes: i64) {
+pub fn count(bytes: i64) {
     let slot = SLOT.try_with(Cell::get).unwrap_or(SHARED);
     let slot = if slot == UNKNOWN { take_slot() } else { slot };
     if slot == SHARED {

@@ -13,11 +13,12 @@
 
 use super::acceptor::NewConnection;
 use super::connection::{Connection, State};
-use super::gather::{Gather, want_exact_timers};
+use super::gather::Gather;
 use super::pool::Pool;
 use super::service::{After, CloseReason, ConnectionKey, Detached, PeerInfo, Service, WorkerCounters, add};
 use crate::base::clock;
 use crate::base::mailbox::{Full, Mailbox, Post, mailbox};
+use crate::base::pace::want_exact_timers;
 use crate::resp::batch::Batch;
 use crate::session::traffic::{ConnectionCounters, REPLY_ROOM};
 use mio::event::Event;

@@ -8,7 +8,6 @@
 //! The event loop notes each read and asks once a turn. Always: one connection, or a few, or a worker that has little to do, never
 //! wait; a connection waits at most a quarter of the time that it takes from one request to the next, and `DELAY_NS_MAX`.
 
-use std::io;
 use std::time::Duration;
 
 /// The longest wait. Measured with 50 connections, one command at a time to pipelines of 64: 100 and 200 us save about as much
@@ -89,19 +88,6 @@ impl Gather {
     }
 }
 
-/// Has this thread's timers run out when they are due, instead of up to 50 us later.
-///
-/// # Errors
-/// The system refuses.
-pub(super) fn want_exact_timers() -> io::Result<()> {
-    const SLACK_NS: libc::c_ulong = 1_000;
-    // SAFETY: this option takes a number and changes nothing but this thread's timers.
-    match unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, SLACK_NS, 0, 0, 0) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,10 +142,5 @@ mod tests {
         let mut seen = [Round::default(); 50];
         seen.iter_mut().for_each(|seen| gather.note(seen));
         assert_eq!(gather.delay(1_000_000_000), None);
-    }
-
-    #[test]
-    fn timers_can_be_exact() {
-        want_exact_timers().expect("a thread may always ask for this");
     }
 }

@@ -358,7 +358,7 @@ impl Replication {
     pub fn position(&self, for_replicas: bool) -> Option<StreamPosition> {
         let mut state = self.state();
         if for_replicas && state.role.link().is_none() {
-            self.ensure_backlog(&mut state);
+            self.ensure_backlog(&mut state, None);
             if let Some(backlog) = self.engine.backlog() {
                 backlog.forget_db();
             }
@@ -368,13 +368,16 @@ impl Replication {
         Some(StreamPosition { replid: state.identity.id.to_string(), offset: offset.0, db })
     }
 
-    /// A primary begins to keep its stream. What was written before was kept by nobody, so the history is a new one.
-    fn ensure_backlog(&self, state: &mut State) {
+    /// A primary begins to keep its stream, in `ready` if that begins where the stream does. What was written before was kept by
+    /// nobody, so the history is a new one.
+    fn ensure_backlog(&self, state: &mut State, ready: Option<Arc<Backlog>>) {
         if self.engine.backlog().is_some() {
             return;
         }
         state.identity = Identity::new(ReplId::new(new_id()));
-        self.begin_backlog(state.offset, None);
+        let ready = ready.filter(|ready| ready.reserved() == state.offset);
+        let backlog = ready.unwrap_or_else(|| Backlog::new(self.backlog_size(), state.offset, None));
+        self.engine.replace_backlog(Some(backlog));
         log::info!(
             "Replication backlog created, my new replication IDs are '{}' and '{}'",
             state.identity.id,
@@ -389,7 +392,9 @@ impl Replication {
     /// A replica waits: from now on the stream is kept.
     pub(super) fn prepare_backlog(&self) {
         if self.engine.backlog().is_none() {
-            self.engine.barrier.stop(None, || self.ensure_backlog(&mut self.state()));
+            // Its memory is asked for while everybody works.
+            let ready = Backlog::new(self.backlog_size(), self.state().offset, None);
+            self.engine.barrier.stop(None, || self.ensure_backlog(&mut self.state(), Some(ready)));
         }
     }
 

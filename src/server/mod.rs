@@ -34,6 +34,7 @@ use crossbeam::channel::{Receiver, unbounded};
 
 use crate::backlog::Offset;
 use crate::base::clock;
+use crate::base::huge_pages;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::commands::spec::host::Shutdown;
 use crate::config::{Config, Live, Origin};
@@ -70,8 +71,10 @@ pub fn boot(mut config: Config, origin: Origin) -> ExitCode {
         return ExitCode::FAILURE;
     }
     greet(&config, &origin);
-    if config.disable_thp {
-        process::disable_huge_pages();
+    if config.disable_thp
+        && let Err(error) = huge_pages::allow(false)
+    {
+        warn!("Cannot disable transparent huge pages: {error}");
     }
     config.maxclients = process::raise_open_files(config.maxclients);
     if let Some(path) = process::pid_file(&config) {

@@ -61,15 +61,6 @@ pub fn pid_file(config: &Config) -> Option<&Path> {
     config.pidfile.as_deref().or(default)
 }
 
-/// No transparent huge pages for this process from now on, as `disable-thp` wants it.
-pub fn disable_huge_pages() {
-    // SAFETY: a system call without pointers.
-    let result = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
-    if result != 0 {
-        log::warn!("Cannot disable transparent huge pages: {}", io::Error::last_os_error());
-    }
-}
-
 /// Raises the limit of open files for `clients` clients and returns how many clients really fit.
 pub fn raise_open_files(clients: u32) -> u32 {
     let wanted = u64::from(clients) + RESERVED_FDS;

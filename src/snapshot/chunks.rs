@@ -16,8 +16,8 @@ use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::base::alloc::{Purpose, SetAside};
 use crate::snapshot::SnapshotError;
+use crate::snapshot::buffer::{Buffer, Spares};
 
 /// A chunk is handed over when it has reached this size; one that ends in a large value is larger. Larger: more memory
 /// per follower. Smaller: more wake-ups and system calls.
@@ -42,21 +42,23 @@ pub struct Chunk(Arc<Body>);
 
 #[derive(Debug)]
 struct Body {
-    bytes: Vec<u8>,
-    _set_aside: SetAside,
+    /// None while it goes back.
+    buffer: Option<Buffer>,
+    spares: Arc<Spares>,
 }
 
-impl Chunk {
-    fn new(bytes: Vec<u8>) -> Chunk {
-        let _set_aside = SetAside::new(Purpose::Snapshot, bytes.capacity());
-        Chunk(Arc::new(Body { bytes, _set_aside }))
+impl Drop for Body {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.buffer.take() {
+            self.spares.keep(buffer);
+        }
     }
 }
 
 impl Deref for Chunk {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        &self.0.bytes
+        self.0.buffer.as_ref().map_or(&[], |buffer| buffer)
     }
 }
 
@@ -146,6 +148,7 @@ pub struct Feed {
     room: Condvar,
     /// Followers that block wait here.
     news: Condvar,
+    spares: Arc<Spares>,
 }
 
 /// How one follower wants to be treated. `wake` is `None` for a follower that only ever blocks.
@@ -176,7 +179,12 @@ impl Feed {
             end: None,
             is_cancelled: false,
         };
-        let feed = Arc::new(Feed { state: Mutex::new(state), room: Condvar::new(), news: Condvar::new() });
+        let feed = Arc::new(Feed {
+            state: Mutex::new(state),
+            room: Condvar::new(),
+            news: Condvar::new(),
+            spares: Arc::default(),
+        });
         let subscriptions = (0..count).map(|index| Subscription { feed: feed.clone(), index }).collect();
         (feed, subscriptions)
     }
@@ -186,13 +194,18 @@ impl Feed {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// An empty buffer for the next chunk.
+    pub fn buffer(&self) -> Buffer {
+        self.spares.take()
+    }
+
     /// Hands a chunk to everybody, waiting while the fastest follower is [`AHEAD_BYTES_MAX`] behind.
     ///
     /// # Errors
     /// `Abandoned` without followers, `Cancelled`, or whatever `give_up` says while the walker waits.
     pub fn push(
         &self,
-        bytes: Vec<u8>,
+        chunk: impl Into<Buffer>,
         give_up: impl Fn() -> Option<SnapshotError>,
     ) -> Result<(), SnapshotError> {
         let mut state = self.state();
@@ -211,9 +224,11 @@ impl Feed {
             }
             state = self.room.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.bytes_pushed += bytes.len() as u64;
-        state.bytes_held += bytes.len() as u64;
-        state.chunks.push_back(Chunk::new(bytes));
+        let buffer = chunk.into();
+        state.bytes_pushed += buffer.len() as u64;
+        state.bytes_held += buffer.len() as u64;
+        let body = Body { buffer: Some(buffer), spares: self.spares.clone() };
+        state.chunks.push_back(Chunk(Arc::new(body)));
         state.cut_off();
         state.trim();
         self.tell(state);

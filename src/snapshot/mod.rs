@@ -12,9 +12,10 @@
 //! every key once; a walk encodes once, whoever follows it; a slow follower neither stalls the walk nor the others,
 //! and what is held for it has a limit. `docs/concurrency.md` has the proof.
 //!
-//! The files, bottom up: `record` (an entry in RDB form), `chunks` (from the walker to the followers), `pre_images`,
+//! The files, bottom up: `record` (an entry in RDB form), `buffer` (memory that goes round), `chunks` (from the walker to the followers), `pre_images`,
 //! `cut`, `walker`, `snapshots` (who waits for the next walk).
 
+mod buffer;
 pub mod chunks;
 pub mod cut;
 pub mod pre_images;

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::base::ids::{DbIndex, UnixMs};
+use crate::base::pace::Pace;
 use crate::base::prefetch::prefetch;
 use crate::base::version::REDIS_VERSION;
 use crate::codec::crc64::Crc64;
@@ -27,6 +28,7 @@ use crate::keyspace::db::Db;
 use crate::keyspace::eviction::Usage;
 use crate::keyspace::shard::ShardGuard;
 use crate::snapshot::SnapshotError;
+use crate::snapshot::buffer::Buffer;
 use crate::snapshot::chunks::{CHUNK_BYTES, Feed};
 use crate::snapshot::cut::Cut;
 use crate::snapshot::pre_images::{Batch, Store};
@@ -116,9 +118,9 @@ impl Walker {
     pub fn new(cut: Arc<Cut>, pre_images: Arc<Store>, feed: Arc<Feed>, options: WalkOptions) -> Walker {
         let databases = cut.sizes.len();
         let output = Output {
+            buffer: feed.buffer(),
             feed,
             pre_images: pre_images.clone(),
-            buffer: Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8),
             checksum: options.checksum.then(Crc64::new),
             selected: None,
             is_announced: vec![false; databases],
@@ -150,6 +152,7 @@ impl Walker {
     /// # Errors
     /// Why the followers must throw away what they have.
     pub fn run(mut self, all_captured: impl FnOnce()) -> Result<WalkReport, SnapshotError> {
+        let mut pace = Pace::of_this_thread();
         self.output.prelude(&self.cut, self.used_memory);
         let cut = self.cut.clone();
         for (index, db) in cut.keyspace.iter() {
@@ -157,7 +160,7 @@ impl Walker {
                 continue;
             }
             for shard in 0..db.shard_count() {
-                self.visit(index, db, shard)?;
+                self.visit(index, db, shard, &mut pace)?;
             }
         }
         all_captured();
@@ -166,7 +169,7 @@ impl Walker {
         Ok(WalkReport { bytes: self.output.bytes, ..self.report })
     }
 
-    fn visit(&mut self, index: DbIndex, db: &Db, shard: usize) -> Result<(), SnapshotError> {
+    fn visit(&mut self, index: DbIndex, db: &Db, shard: usize, pace: &mut Pace) -> Result<(), SnapshotError> {
         let (mut from, mut layout) = (0, None);
         loop {
             let is_done = {
@@ -180,6 +183,7 @@ impl Walker {
             };
             self.encode_slice(index)?;
             self.send_pre_images(Some(index))?;
+            pace.breathe();
             if is_done {
                 return Ok(());
             }
@@ -271,7 +275,7 @@ fn copy_slice(slice: &mut Slice, guard: &mut ShardGuard<'_>, from: usize, cut: &
 struct Output {
     feed: Arc<Feed>,
     pre_images: Arc<Store>,
-    buffer: Vec<u8>,
+    buffer: Buffer,
     checksum: Option<Crc64>,
     selected: Option<DbIndex>,
     /// Databases whose size has been written.
@@ -317,7 +321,7 @@ impl Output {
             return self.send_if_full();
         }
         self.send()?;
-        self.push(records)
+        self.push(records.into())
     }
 
     #[inline]
@@ -329,12 +333,11 @@ impl Output {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let room = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
-        let chunk = std::mem::replace(&mut self.buffer, room);
+        let chunk = std::mem::replace(&mut self.buffer, self.feed.buffer());
         self.push(chunk)
     }
 
-    fn push(&mut self, chunk: Vec<u8>) -> Result<(), SnapshotError> {
+    fn push(&mut self, chunk: Buffer) -> Result<(), SnapshotError> {
         if let Some(checksum) = &mut self.checksum {
             checksum.update(&chunk);
         }

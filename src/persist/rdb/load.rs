@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use crate::base::hash::hash_key;
 use crate::base::ids::{DbIndex, UnixMs};
 use crate::base::number::parse_i64;
+use crate::base::pace::Pace;
 use crate::codec::rdb::reader::{Event, KeyHead, RdbReader};
 use crate::codec::rdb::{Format, RdbError, value_type};
 use crate::config::Config;
@@ -67,6 +68,8 @@ pub struct LoadOptions<'a> {
     pub config: &'a Config,
     /// `key-load-delay`: microseconds to sleep after each key; -n sleeps one microsecond every n keys.
     pub key_load_delay: i32,
+    /// While this machine serves clients.
+    pub pace: Option<Pace>,
     pub on_progress: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
 }
 
@@ -319,6 +322,9 @@ impl<'a> Loader<'a> {
         }
         if self.window.len() == WINDOW {
             self.insert_window()?;
+            if let Some(pace) = &mut self.options.pace {
+                pace.breathe();
+            }
             self.windows += 1;
             if self.windows.is_multiple_of(PROGRESS_WINDOWS) {
                 self.report_progress(position())?;

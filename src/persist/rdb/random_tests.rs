@@ -245,6 +245,7 @@ fn loaded(bytes: &[u8]) -> Data {
         verify_checksum: true,
         config: &Config::default(),
         key_load_delay: 0,
+        pace: None,
         on_progress: &mut |_| ControlFlow::Continue(()),
     };
     let loaded = load(bytes, options).unwrap_or_else(|error| panic!("a snapshot does not load: {error}"));

@@ -74,6 +74,7 @@ pub fn load_current(
         verify_checksum: config.rdbchecksum,
         config: &config,
         key_load_delay: config.key_load_delay,
+        pace: None,
         on_progress: &mut |progress| {
             engine.loading.expect_memory(progress.memory_bytes);
             if is_wanted() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

@@ -138,6 +138,7 @@ fn options(databases: usize, now: i64, expired: Expired) -> LoadOptions<'static>
         verify_checksum: true,
         config: Box::leak(Box::default()),
         key_load_delay: 0,
+        pace: None,
         on_progress: Box::leak(Box::new(|_| ControlFlow::Continue(()))),
     }
 }
@@ -353,6 +354,7 @@ fn a_load_can_be_cancelled() {
     let mut calls = 0;
     let options = LoadOptions {
         key_load_delay: 1_000_000,
+        pace: None,
         on_progress: &mut |_| {
             calls += 1;
             if calls == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

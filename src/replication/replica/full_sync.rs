@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use crate::backlog::Offset;
 use crate::base::clock;
+use crate::base::huge_pages;
 use crate::base::ids::{DbIndex, UnixMs};
+use crate::base::pace::Pace;
 use crate::base::random::ID_LEN;
 use crate::exec::engine::Engine;
 use crate::exec::loading::LoadState;
@@ -169,6 +171,7 @@ impl FullSync<'_, '_> {
             lost: None,
         };
         let config = engine.config.load().clone();
+        let _small_pages = huge_pages::Pause::new(config.disable_thp);
         let loaded = load(
             &mut bytes,
             LoadOptions {
@@ -178,6 +181,7 @@ impl FullSync<'_, '_> {
                 verify_checksum: true,
                 config: &config,
                 key_load_delay: config.key_load_delay,
+                pace: Some(Pace::of_this_thread()),
                 on_progress: &mut |progress| {
                     engine.loading.expect_memory(progress.memory_bytes);
                     engine.loading.advance_to(progress.bytes);
