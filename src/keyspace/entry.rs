@@ -14,9 +14,17 @@
 //! Always: the header describes exactly the block that was allocated, up to the allocator's size class, and `key` never changes.
 //! A 16-byte key with a 64-byte value takes one 96-byte block; one with a small hash a 40-byte block and the hash's own.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+mod change;
+mod layout;
+
+use std::alloc::{alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
+use self::layout::{
+    CLOCK_MASK, HAS_SLOT, HEADER_BYTES, Header, IS_LONG, KIND_MASK, KIND_SHIFT, NO_DEADLINE, RAW,
+    SHORT_KEY_BYTES_MAX, STORAGE_SHIFT, Storage, WORD_BYTES, block_bytes, key_len_bytes, key_offset, layout,
+    lengths_offset, storage_of,
+};
 use crate::base::alloc::size_class;
 use crate::base::ids::UnixMs;
 use crate::each_collection;
@@ -32,56 +40,10 @@ pub const INLINE_BYTES_MAX: usize = 16 * 1024;
 /// The number of a snapshot: an entry whose stamp is older than the snapshot in progress still has to be captured.
 pub type Stamp = u32;
 
-const HEADER_BYTES: usize = 8;
-const SLOT_BYTES: usize = 8;
-const WORD_BYTES: usize = 8;
-const NO_DEADLINE: i64 = i64::MIN;
-
 /// What an entry is born with: deadline, stamp, access clock.
 type Birth = (Option<UnixMs>, Stamp, u32);
 
-const CLOCK_MASK: u32 = 0x00ff_ffff;
-const KIND_SHIFT: u32 = 24;
-const KIND_MASK: u32 = 0b111 << KIND_SHIFT;
-const HAS_SLOT: u32 = 1 << 27;
-const STORAGE_SHIFT: u32 = 28;
-const STORAGE_MASK: u32 = 0b11 << STORAGE_SHIFT;
-const RAW: u32 = 1 << 30;
-/// The key's length takes four bytes.
-const IS_LONG: u32 = 1 << 31;
-
-/// Longer keys than this have their length in four bytes.
-const SHORT_KEY_BYTES_MAX: usize = u8::MAX as usize;
-/// Longer inline values have their length in two bytes.
-const SHORT_VALUE_BYTES_MAX: usize = u8::MAX as usize;
-
 const _: () = assert!(INLINE_BYTES_MAX <= u16::MAX as usize);
-
-#[repr(C)]
-struct Header {
-    stamp: u32,
-    meta: u32,
-}
-
-const _: () = assert!(size_of::<Header>() == HEADER_BYTES);
-
-/// Where the value is, and how many bytes its length takes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
-enum Storage {
-    /// Behind the key, up to `SHORT_VALUE_BYTES_MAX` bytes.
-    Inline = 0,
-    Int = 1,
-    Held = 2,
-    /// Behind the key, more bytes.
-    InlineLong = 3,
-}
-
-impl Storage {
-    fn inline(len: usize) -> Storage {
-        if len <= SHORT_VALUE_BYTES_MAX { Storage::Inline } else { Storage::InlineLong }
-    }
-}
 
 /// What a string is that is too large, or too mutable, to be embedded.
 type GrowingString = Box<Vec<u8>>;
@@ -353,34 +315,6 @@ impl Entry {
         (at != NO_DEADLINE).then_some(UnixMs(at))
     }
 
-    /// Sets or clears the deadline; the block moves only when it has no slot for one yet.
-    pub fn set_deadline(&mut self, deadline: Option<UnixMs>) {
-        if self.header().meta & HAS_SLOT == 0 {
-            if deadline.is_none() {
-                return;
-            }
-            self.add_slot();
-        }
-        let at = deadline.map_or(NO_DEADLINE, |d| d.0);
-        // SAFETY: the block has a slot now (see `deadline`).
-        unsafe { self.block().add(HEADER_BYTES).cast::<i64>().write(at) };
-    }
-
-    fn add_slot(&mut self) {
-        let used = self.block_bytes();
-        let (old, new) = (layout(used), layout(used + SLOT_BYTES));
-        // SAFETY: `old` is the layout of the block; the bytes behind the header move up by one slot, inside the grown block.
-        unsafe {
-            if new != old {
-                let block = realloc(self.block(), old, new.size());
-                self.set_block(NonNull::new(block).unwrap_or_else(|| handle_alloc_error(new)));
-            }
-            let body = self.block().add(HEADER_BYTES);
-            std::ptr::copy(body, body.add(SLOT_BYTES), used - HEADER_BYTES);
-        }
-        self.header_mut().meta |= HAS_SLOT;
-    }
-
     /// The string value, or `None` if the value is of another kind.
     #[inline]
     pub fn as_str(&self) -> Option<Str<'_>> {
@@ -436,44 +370,6 @@ impl Entry {
         }
     }
 
-    /// Replaces the value, keeping key, deadline, stamp and access clock. The block is reused where its size allows.
-    pub fn set_string(&mut self, value: Str<'_>) {
-        match value {
-            Str::Bytes(bytes) if bytes.len() > INLINE_BYTES_MAX => self.set_growing(bytes.to_vec()),
-            Str::Bytes(bytes) => {
-                self.reshape(Storage::inline(bytes.len()), Kind::String, bytes.len());
-                // SAFETY: `reshape` made room for `bytes.len()` value bytes.
-                unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.value_ptr(), bytes.len()) };
-            }
-            Str::Int(n) => {
-                self.reshape(Storage::Int, Kind::String, 0);
-                // SAFETY: `reshape` made room for one word.
-                unsafe { self.value_ptr().cast::<i64>().write_unaligned(n) };
-            }
-        }
-    }
-
-    fn set_growing(&mut self, bytes: Vec<u8>) {
-        self.reshape(Storage::Held, Kind::String, 0);
-        // SAFETY: `reshape` made room for a held value, which the block owns from now on.
-        unsafe { self.held_ptr().cast::<GrowingString>().write(Box::new(bytes)) };
-    }
-
-    /// The value as growable bytes, for commands that change a string in place. It has a buffer of its own from then on and
-    /// is reported as `raw`. `None` if it is not a string.
-    pub fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
-        if self.storage() != Storage::Held {
-            let bytes = self.as_str()?.to_vec();
-            self.set_growing(bytes);
-        }
-        if self.kind() != Kind::String {
-            return None;
-        }
-        self.header_mut().meta |= RAW;
-        // SAFETY: see `as_str`; `&mut self` makes the access exclusive.
-        Some(unsafe { &mut *self.held_ptr().cast::<GrowingString>() })
-    }
-
     /// Drops what the entry holds. Afterwards it must not be looked at until its storage has been changed.
     fn drop_held(&mut self) {
         if self.storage() != Storage::Held {
@@ -489,44 +385,6 @@ impl Entry {
                 Kind::SortedSet => held.cast::<SortedSet>().drop_in_place(),
                 Kind::Hash => held.cast::<Hash>().drop_in_place(),
                 Kind::Stream => held.cast::<Stream>().drop_in_place(),
-            }
-        }
-    }
-
-    /// Drops a held value and makes the block fit a value of the given storage, which the caller then writes.
-    #[inline]
-    fn reshape(&mut self, storage: Storage, kind: Kind, val_len: usize) {
-        self.drop_held();
-        let (old_meta, key_len, old_bytes) = (self.header().meta, self.key_len(), self.block_bytes());
-        let meta = (old_meta & !(STORAGE_MASK | KIND_MASK | RAW))
-            | ((storage as u32) << STORAGE_SHIFT)
-            | ((kind as u32) << KIND_SHIFT);
-        let (old, new) = (layout(old_bytes), layout(block_bytes(meta, key_len, val_len)));
-        let (from, to) = (key_offset(old_meta), key_offset(meta));
-        if from != to || new != old {
-            self.resize(old, new, key_len, from, to);
-        }
-        self.header_mut().meta = meta;
-        // SAFETY: the block is that of the new layout, which has room for them.
-        unsafe { self.write_lengths(key_len, val_len) };
-    }
-
-    /// Gives the block another size and its key another place in it.
-    fn resize(&mut self, old: Layout, new: Layout, key_len: usize, from: usize, to: usize) {
-        // SAFETY: `old` is the block's layout. The key lies within the old size at `from` and within the new one at `to`: it
-        // moves down before the block shrinks, and up after it has grown. What it overwrites is what the caller writes next.
-        unsafe {
-            if to < from {
-                let block = self.block();
-                std::ptr::copy(block.add(from), block.add(to), key_len);
-            }
-            if new != old {
-                let block = realloc(self.block(), old, new.size());
-                self.set_block(NonNull::new(block).unwrap_or_else(|| handle_alloc_error(new)));
-            }
-            if to > from {
-                let block = self.block();
-                std::ptr::copy(block.add(from), block.add(to), key_len);
             }
         }
     }
@@ -662,78 +520,6 @@ impl Drop for Entry {
         self.drop_held();
         self.free_block();
     }
-}
-
-#[inline]
-const fn storage_of(meta: u32) -> Storage {
-    match (meta & STORAGE_MASK) >> STORAGE_SHIFT {
-        0 => Storage::Inline,
-        1 => Storage::Int,
-        2 => Storage::Held,
-        _ => Storage::InlineLong,
-    }
-}
-
-/// Where the parts of a block start that stand at a place of their own for each header, in bytes from its start.
-#[derive(Clone, Copy)]
-struct Places {
-    lengths: u8,
-    key: u8,
-}
-
-/// The places for each value of the header's five highest bits: looked up, since every access to a key asks for them.
-static PLACES: [Places; 1 << (u32::BITS - PLACES_SHIFT)] = {
-    let mut all = [Places { lengths: 0, key: 0 }; 1 << (u32::BITS - PLACES_SHIFT)];
-    let mut index = 0;
-    while index < all.len() {
-        all[index] = places((index as u32) << PLACES_SHIFT);
-        index += 1;
-    }
-    all
-};
-const PLACES_SHIFT: u32 = HAS_SLOT.trailing_zeros();
-
-const fn places(meta: u32) -> Places {
-    let slot = if meta & HAS_SLOT != 0 { SLOT_BYTES } else { 0 };
-    let (held, val_len_bytes) = match storage_of(meta) {
-        Storage::Inline => (0, size_of::<u8>()),
-        Storage::InlineLong => (0, size_of::<u16>()),
-        Storage::Int => (0, 0),
-        Storage::Held => (HELD_BYTES, 0),
-    };
-    let lengths = HEADER_BYTES + slot + held;
-    Places { lengths: lengths as u8, key: (lengths + key_len_bytes(meta) + val_len_bytes) as u8 }
-}
-
-/// Where the lengths start, from the start of the block.
-#[inline]
-fn lengths_offset(meta: u32) -> usize {
-    usize::from(PLACES[(meta >> PLACES_SHIFT) as usize].lengths)
-}
-
-#[inline]
-const fn key_len_bytes(meta: u32) -> usize {
-    if meta & IS_LONG == 0 { size_of::<u8>() } else { size_of::<u32>() }
-}
-
-/// Where the key starts.
-#[inline]
-fn key_offset(meta: u32) -> usize {
-    usize::from(PLACES[(meta >> PLACES_SHIFT) as usize].key)
-}
-
-/// Bytes of a block that are in use.
-#[inline]
-fn block_bytes(meta: u32, key_len: usize, val_len: usize) -> usize {
-    let value = if storage_of(meta) == Storage::Int { WORD_BYTES } else { val_len };
-    key_offset(meta) + key_len + value
-}
-
-/// Of a block of which so many bytes are in use: a whole size class, so that small changes seldom call the allocator.
-#[inline]
-fn layout(used: usize) -> Layout {
-    // SAFETY: 8 is a power of two, and the parts are bounded by 4 GiB each, far from overflowing isize.
-    unsafe { Layout::from_size_align_unchecked(size_class(used), WORD_BYTES) }
 }
 
 #[cfg(test)]
