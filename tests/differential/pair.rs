@@ -17,7 +17,7 @@ use crate::reply::{Connection, Value, agree};
 use crate::server::{Product, Server};
 use crate::template::expand;
 use crate::traffic::Random;
-use crate::values::word;
+use crate::values::{DATABASES, word};
 
 /// Commands of a round.
 const COMMANDS: usize = 3000;
@@ -61,6 +61,8 @@ pub struct Pair {
     peer: Product,
     ours: Connection,
     theirs: Connection,
+    /// For each database, connections that stay in it.
+    aside: Vec<[Connection; 2]>,
     /// Templates of commands that both know.
     templates: Vec<&'static Template>,
     /// Commands that only the peer knows.
@@ -104,7 +106,26 @@ impl Pair {
         let followers =
             [Follower::start(peer, ours_server.port), Follower::start(Product::Starling, theirs_server.port)];
         let thresholds = String::new();
-        Pair { peer, ours, theirs, templates, missing, thresholds, ours_server, theirs_server, followers }
+        let in_db = |db: u64| {
+            [ours_server.port, theirs_server.port].map(|port| {
+                let mut connection = Connection::open(port);
+                connection.line(&format!("SELECT {db}"));
+                connection
+            })
+        };
+        let aside = (0..DATABASES).map(in_db).collect();
+        Pair {
+            peer,
+            ours,
+            theirs,
+            aside,
+            templates,
+            missing,
+            thresholds,
+            ours_server,
+            theirs_server,
+            followers,
+        }
     }
 
     /// Runs a round; how many commands, and what it has found.
@@ -292,11 +313,13 @@ impl Pair {
         Verdict::Differ(kind, format!("{}\n  ours:   {ours:?}\n  theirs: {theirs:?}", show(words)))
     }
 
-    /// Deletes what a request may have changed otherwise on the two sides.
+    /// Deletes what a request may have changed otherwise on the two sides, in all databases: one that came behind it may have moved it.
     fn forget(&mut self, words: &[Vec<u8>]) {
         for word in &words[1..] {
             let delete = [b"DEL", word.as_slice()];
-            let _ = (self.ours.run(&delete), self.theirs.run(&delete));
+            for connection in self.aside.iter_mut().flatten() {
+                let _ = connection.run(&delete);
+            }
         }
     }
 

@@ -46,7 +46,7 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Bool,
         "no",
         field!(disable_thp),
-        "Use no transparent huge pages: a little less memory while there are few keys, and slower look-ups among many.",
+        "Use no transparent huge pages: a little less memory while there are few keys, no pause of up to 5 ms (virtual machines) while new data takes a huge page, and slower look-ups among many keys.",
     ),
     Row::live(
         "replica-ignore-maxmemory",
