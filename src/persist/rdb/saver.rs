@@ -132,7 +132,7 @@ impl Saver {
     }
 
     fn changes(&self) -> u64 {
-        self.engine.statistics.since_start().get(Count::Dirty)
+        self.engine.statistics.count_since_start(Count::Dirty)
     }
 
     /// SAVE: writes the file before it returns. Others go on meanwhile.
