@@ -18,7 +18,11 @@ fn list(set: &SortedSet) -> Vec<(f64, Vec<u8>)> {
 fn check_decode(kind: u8, bytes: &[u8], config: &Config) {
     let Ok(set) = rdb::decode(&mut &bytes[..], kind, config) else { return };
     let all = list(&set);
-    assert!(!all.is_empty() && all.windows(2).all(|pair| pair[0] < pair[1]));
+    // Whoever loads it leaves an empty set out.
+    if all.is_empty() {
+        return;
+    }
+    assert!(all.windows(2).all(|pair| pair[0] < pair[1]));
     for (rank, (score, member)) in all.iter().enumerate() {
         assert_eq!(set.rank(member), Some((rank, *score)));
     }
