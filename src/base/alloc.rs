@@ -63,7 +63,7 @@ fn take_slot() -> usize {
     slot
 }
 
-const PAGE_BYTES: usize = 4096;
+pub(super) const PAGE_BYTES: usize = 4096;
 
 /// The size class in which jemalloc serves `bytes`: multiples of 8 up to 64, then four classes per doubling, and from
 /// 32 KiB on whole pages. It is built so with `JEMALLOC_SYS_WITH_LG_QUANTUM` (`.cargo/config.toml`); built otherwise it takes up
@@ -134,8 +134,8 @@ pub enum Purpose {
     Snapshot = 1,
 }
 
-/// Bytes by purpose. Any thread adds (Acquire: before it allocates) and subtracts (Release: after it has given back), any thread
-/// reads (`set_aside`).
+/// Bytes by purpose. Any thread adds (a Release fence behind it: before it allocates) and subtracts (Release: after it has given back),
+/// any thread reads (`set_aside`).
 static SET_ASIDE: [AtomicI64; 2] = [const { AtomicI64::new(0) }; 2];
 
 /// Bytes that exist for a purpose, for as long as this does. Made before the memory is asked for and dropped after it is given
@@ -148,14 +148,20 @@ pub struct SetAside {
 
 impl SetAside {
     pub fn new(purpose: Purpose, bytes: usize) -> SetAside {
-        SET_ASIDE[purpose as usize].fetch_add(bytes as i64, Acquire);
+        SET_ASIDE[purpose as usize].fetch_add(bytes as i64, Relaxed);
+        fence(Release);
         SetAside { purpose, bytes }
     }
 
     /// It has become larger.
     pub fn grow(&mut self, bytes: usize) {
         self.bytes += bytes;
-        SET_ASIDE[self.purpose as usize].fetch_add(bytes as i64, Acquire);
+        SET_ASIDE[self.purpose as usize].fetch_add(bytes as i64, Relaxed);
+        fence(Release);
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::io;
 
-const PAGE_BYTES: usize = 4096;
+use super::alloc::PAGE_BYTES;
 
 /// For the whole process, from now on.
 ///

@@ -24,28 +24,24 @@ const SPARES_MAX: usize = AHEAD_BYTES_MAX as usize / CHUNK_BYTES + 4;
 pub struct Buffer {
     bytes: Vec<u8>,
     set_aside: SetAside,
-    /// What `set_aside` stands for.
-    counted: usize,
 }
 
 impl Buffer {
     fn with_room() -> Buffer {
         let set_aside = SetAside::new(Purpose::Snapshot, ROOM);
-        Buffer { bytes: Vec::with_capacity(ROOM), set_aside, counted: ROOM }
+        Buffer { bytes: Vec::with_capacity(ROOM), set_aside }
     }
 
     /// A large value has made it grow.
     fn recount(&mut self) {
-        let grown = self.bytes.capacity().saturating_sub(self.counted);
-        self.set_aside.grow(grown);
-        self.counted += grown;
+        self.set_aside.grow(self.bytes.capacity().saturating_sub(self.set_aside.bytes()));
     }
 }
 
 impl From<Vec<u8>> for Buffer {
     fn from(bytes: Vec<u8>) -> Buffer {
-        let counted = bytes.capacity();
-        Buffer { bytes, set_aside: SetAside::new(Purpose::Snapshot, counted), counted }
+        let set_aside = SetAside::new(Purpose::Snapshot, bytes.capacity());
+        Buffer { bytes, set_aside }
     }
 }
 
@@ -81,7 +77,7 @@ impl Spares {
     /// Keeps a buffer for `take`, unless it is not of the usual size or there are enough.
     pub fn keep(&self, mut buffer: Buffer) {
         buffer.recount();
-        if buffer.counted != ROOM {
+        if buffer.set_aside.bytes() != ROOM {
             return;
         }
         buffer.bytes.clear();
