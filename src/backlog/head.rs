@@ -4,8 +4,7 @@
 //! ```text
 //!   bit 63 ........ 48 47 ..................................... 0
 //!      | database     | low 48 bits of the offset               |
-//!      | 0xFFFE: none |                                         |
-//!      | 0xFFFF: closed, nobody may reserve                     |
+//!      | 0xFFFF: none |                                         |
 //! ```
 //!
 //! Always: a hint that is at or before the head, and less than 2^48 bytes before it, gives the full offset back;
@@ -16,8 +15,7 @@ use crate::base::ids::DbIndex;
 
 const OFFSET_BITS: u32 = 48;
 const OFFSET_MASK: u64 = (1 << OFFSET_BITS) - 1;
-const NO_DB: u16 = 0xFFFE;
-const CLOSED: u64 = 0xFFFF << OFFSET_BITS;
+const NO_DB: u16 = 0xFFFF;
 
 const _: () = assert!(DbIndex::MAX.0 < NO_DB);
 
@@ -45,15 +43,6 @@ impl Head {
         let ahead = word.wrapping_sub(hint.0) & OFFSET_MASK;
         let db = (word >> OFFSET_BITS) as u16;
         Head { offset: Offset(hint.0.wrapping_add(ahead)), db: (db < NO_DB).then_some(DbIndex(db)) }
-    }
-
-    /// The same place in a stream that takes no reservations: its history is being replaced.
-    pub fn closed(word: u64) -> u64 {
-        word | CLOSED
-    }
-
-    pub fn is_closed(word: u64) -> bool {
-        word >= CLOSED
     }
 }
 
@@ -111,8 +100,6 @@ mod tests {
         ] {
             let head = Head { offset: Offset(offset), db };
             assert_eq!(Head::unpack(head.pack(), Offset(hint)), head, "offset {offset}, hint {hint}");
-            assert!(!Head::is_closed(head.pack()) && Head::is_closed(Head::closed(head.pack())));
-            assert_eq!(Head::unpack(Head::closed(head.pack()), Offset(hint)), Head { db: None, ..head });
         }
     }
 

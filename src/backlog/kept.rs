@@ -94,13 +94,6 @@ impl Kept {
         Some(number)
     }
 
-    /// Begins an empty chain elsewhere; the old one must have been popped. All readers lose what they had.
-    pub fn restart(&mut self, first: u64) {
-        assert!(self.chain.is_empty());
-        self.first = first;
-        self.pins.iter_mut().flatten().for_each(|pin| *pin = Pin::Lost);
-    }
-
     /// Registers a reader and tells under which number.
     pub fn pin(&mut self, segment: u64) -> usize {
         let pin = Some(Pin::From(segment));

@@ -214,25 +214,26 @@ fn trimming_takes_nothing_that_a_reader_pins() {
 }
 
 #[test]
-fn a_reader_never_mixes_two_histories() {
+fn a_reader_sees_nothing_from_behind_a_parting() {
     model(AMONG_TWO, || {
         let backlog = Backlog::new(128, Offset(1000), None);
         let mut reader = backlog.reader_at(Offset(1000)).expect("the end is a place");
         let mut writer = backlog.writer().expect("a free slot");
         append(&mut writer, b'-');
-        let link = thread::spawn(move || {
-            writer.backlog().rebase(Offset(7), None);
+        let promoted = thread::spawn(move || {
+            writer.backlog().part();
             append(&mut writer, b'a');
         });
-        let reserved = backlog.reserved();
-        assert!([7, 31, 1001].map(Offset).contains(&reserved), "{reserved}");
         match reader.slices(100) {
             Ok(slices) => assert!(slices.iter().all(|slice| &**slice == b"-")),
-            Err(gone) => assert!(matches!(gone, Gone::NewHistory | Gone::Overrun)),
+            Err(gone) => assert_eq!(gone, Gone::Parted),
         }
-        link.join().expect("no panic");
-        assert_eq!(reader.slices(100).err(), Some(Gone::NewHistory));
-        assert_eq!((backlog.published(), backlog.first_offset()), (Offset(31), Offset(7)));
+        promoted.join().expect("no panic");
+        assert_eq!(reader.slices(100).err(), Some(Gone::Parted));
+        let mut sibling = backlog.reader_at(Offset(1000)).expect("all is retained");
+        let mut stream = Vec::new();
+        read(&mut sibling, &mut stream);
+        assert_eq!(letters(&stream), b"-a");
     });
 }
 

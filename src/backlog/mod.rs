@@ -68,8 +68,8 @@ pub enum Gone {
     Future,
     /// The reader held back more than [`PINNED_BYTES_MAX`] and lost its place.
     Overrun,
-    /// The history was replaced by a full sync from a primary.
-    NewHistory,
+    /// The history goes on under another name ([`Backlog::part`]).
+    Parted,
 }
 
 impl fmt::Display for Gone {
@@ -78,7 +78,7 @@ impl fmt::Display for Gone {
             Gone::Trimmed => "the offset is older than the backlog",
             Gone::Future => "the offset is beyond the end of the stream",
             Gone::Overrun => "the reader was too slow and lost its place",
-            Gone::NewHistory => "the replication history was replaced",
+            Gone::Parted => "the replication history goes on under another name",
         })
     }
 }
@@ -142,14 +142,11 @@ impl Backlog {
         self.ring.forget_db();
     }
 
-    /// Starts another history: the next byte comes right after `start`, nothing is retained, all readers are
-    /// [`Gone`]. Writers stay valid. Wakes all sleepers, so that senders notice.
-    ///
-    /// # Panics
-    /// If a producer does not finish its append within a moment: call it from a quiescent point, or from the
-    /// only thread that appends.
-    pub fn rebase(&self, start: Offset, db: Option<DbIndex>) {
-        self.ring.rebase(start, db);
+    /// From here on the history has another name (a promotion, or a primary's): all readers are [`Gone`], with not one byte of what
+    /// is appended after this. What is retained stays, and so do writers. Wakes all sleepers, so that senders notice. Call it while
+    /// nobody appends.
+    pub fn part(&self) {
+        self.ring.part();
         self.sleepers.wake_after_publishing();
     }
 
@@ -186,8 +183,8 @@ impl Backlog {
     /// # Errors
     /// [`Gone::Trimmed`] if that byte is no longer retained, [`Gone::Future`] if the stream is shorter.
     pub fn reader_at(self: &Arc<Self>, next: Offset) -> Result<Reader, Gone> {
-        let (number, history) = self.ring.register(next)?;
-        Ok(Reader::new(Arc::clone(self), number, history, next))
+        let (number, partings) = self.ring.register(next)?;
+        Ok(Reader::new(Arc::clone(self), number, partings, next))
     }
 
     /// A bed for a thread that follows the log: `wake` is called from a producer's thread after it has published

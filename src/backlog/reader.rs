@@ -29,8 +29,8 @@ pub struct Reader {
     backlog: Arc<Backlog>,
     /// The ring's number for this reader.
     number: usize,
-    /// The history that this reader belongs to; it never reads another one.
-    history: u64,
+    /// The partings behind it; it never reads past another one.
+    partings: u64,
     position: Offset,
     /// How far `slices` has shown the stream.
     sliced: Offset,
@@ -39,8 +39,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(backlog: Arc<Backlog>, number: usize, history: u64, position: Offset) -> Reader {
-        Reader { backlog, number, history, position, sliced: position, held: VecDeque::new() }
+    pub(super) fn new(backlog: Arc<Backlog>, number: usize, partings: u64, position: Offset) -> Reader {
+        Reader { backlog, number, partings, position, sliced: position, held: VecDeque::new() }
     }
 
     /// The place before the next byte.
@@ -61,11 +61,11 @@ impl Reader {
     /// [`SLICES_MAX`] slices, and only what is published. Empty if there is nothing new.
     ///
     /// # Errors
-    /// [`Gone`] if the history was replaced, or the ring let go of this place because the reader was too slow.
+    /// [`Gone`] if the history goes on under another name, or the ring let go of this place because the reader was too slow.
     pub fn slices(&mut self, max_bytes: usize) -> Result<Slices<'_>, Gone> {
         let view = self.backlog.ring.view();
-        if view.history != self.history {
-            return Err(Gone::NewHistory);
+        if view.partings != self.partings {
+            return Err(Gone::Parted);
         }
         let first = segment_of(self.position);
         let end = view
@@ -77,7 +77,7 @@ impl Reader {
             let have = first + self.held.len() as u64;
             let need = segment_of(Offset(end.0 - 1)) + 1;
             if need > have {
-                self.backlog.ring.fetch(self.number, self.history, have..need, &mut self.held)?;
+                self.backlog.ring.fetch(self.number, have..need, &mut self.held)?;
             }
         }
         self.sliced = self.sliced.max(end);
@@ -89,7 +89,7 @@ impl Reader {
         let mut slices = Slices { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0, bytes: 0 };
         for ((number, from, to), segment) in pieces(self.position, end).zip(&self.held) {
             assert_eq!(segment.number(), number);
-            // SAFETY: 1. `end` is at most a `published` of our history that this thread has read, so the bytes
+            // SAFETY: 1. `end` is at most a `published` that this thread has read, so the bytes
             // were written and that happened before. 2. Nobody writes them again: a segment gets a new number
             // and new bytes only while it has one holder, and we hold this one while the slice lives.
             let bytes = unsafe { segment.slice(from, to) };

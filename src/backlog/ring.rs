@@ -13,7 +13,7 @@
 //! loads `head` and then all slots, and takes the lowest: if it saw the head of (2), it also sees (1) or (4).
 //!
 //! Always: oldest <= published <= head. A segment leaves memory only when all of it is below `published`, so no
-//! producer is writing to it, and only when no reader pins it. Within a history offsets never go back.
+//! producer is writing to it, and only when no reader pins it. Offsets never go back.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -26,14 +26,10 @@ use super::kept::{Kept, Pin};
 use super::offset::Offset;
 use super::storage::{SEGMENT_BYTES, SLOTS, Segment, Table, place_in_segment, segment_of, segment_start};
 use super::{Gone, RETAIN_BYTES_MAX, WRITERS_MAX};
-use crate::base::ids::DbIndex;
 use crate::base::sync::{AtomicU64, AtomicUsize, Mutex, Ordering, lock, yield_now};
 
 /// A slot whose producer is not copying anything.
 pub(super) const IDLE: u64 = u64::MAX;
-
-/// How often `rebase` looks again for producers to finish, yielding in between, before it calls it our bug.
-const REBASE_PATIENCE_YIELDS: usize = if cfg!(loom) { 3 } else { 10_000 };
 
 /// The part of the ring that changes at segment crossings and is read by every append: one cache line.
 pub(super) struct Edge {
@@ -43,9 +39,9 @@ pub(super) struct Edge {
     /// Up to here segments are allocated and in the table. Writer: the holder of `kept`'s mutex, Release.
     /// Readers: producers, Acquire, which publishes the table's entries to them.
     ready: AtomicU64,
-    /// Even: the number of the present history, times two. Odd: it is being replaced. Writer: `rebase`, under
-    /// `kept`'s mutex. Readers: all, as a sequence lock around `oldest` and `head`.
-    history: AtomicU64,
+    /// How often the history got another name. Writer: `part`, under `kept`'s mutex. Readers: those who read the stream. Relaxed:
+    /// ordered by `head`, whose Acquire shows the partings before every byte that can be read.
+    partings: AtomicU64,
     /// What is retained for nobody, in bytes. Writer: `set_retain`. Readers: all. Relaxed: publishes nothing.
     retain: AtomicU64,
     /// How many slots were ever taken; the others need no look. Writer: `take_slot`, under `kept`'s mutex,
@@ -54,7 +50,7 @@ pub(super) struct Edge {
 }
 
 pub(super) struct Ring {
-    /// The packed `Head`. Writers: producers and `forget_db` by compare-and-swap (AcqRel), `rebase` while closed.
+    /// The packed `Head`. Writers: producers and `forget_db`, by compare-and-swap (AcqRel).
     /// Readers: all, Acquire: who sees a reservation sees the slot that announced it.
     pub head: CachePadded<AtomicU64>,
     pub edge: CachePadded<Edge>,
@@ -70,7 +66,7 @@ pub(super) struct Ring {
 /// One consistent look at the stream.
 #[derive(Clone, Copy)]
 pub(super) struct View {
-    pub history: u64,
+    pub partings: u64,
     pub oldest: Offset,
     pub head: Head,
     pub published: Offset,
@@ -83,7 +79,7 @@ impl Ring {
         let edge = Edge {
             oldest: AtomicU64::new(start.0),
             ready: AtomicU64::new(segment_start(segment_of(start)).0),
-            history: AtomicU64::new(0),
+            partings: AtomicU64::new(0),
             retain: AtomicU64::new(retain_bytes.min(RETAIN_BYTES_MAX)),
             slots_used: AtomicUsize::new(0),
         };
@@ -102,20 +98,6 @@ impl Ring {
     /// A consistent look at the stream. `published` may be lower than an earlier call said, for an instant: a
     /// producer may announce a bound that is out of date. It is never too high.
     pub fn view(&self) -> View {
-        let history = self.edge.history.load(Ordering::Acquire);
-        if history.is_multiple_of(2) {
-            let view = self.look(history);
-            // The loads of `look` acquire, so this one cannot come before them.
-            if self.edge.history.load(Ordering::Relaxed) == history {
-                return view;
-            }
-        }
-        let _no_rebase = lock(&self.kept);
-        self.look(self.edge.history.load(Ordering::Relaxed))
-    }
-
-    /// The body of `view`; on its own only where no rebase can happen.
-    fn look(&self, history: u64) -> View {
         // The hint before the head, or it might be ahead of it. The head before the slots, or a reservation
         // could be announced and made unseen between the two.
         let oldest = Offset(self.edge.oldest.load(Ordering::Acquire));
@@ -123,24 +105,17 @@ impl Ring {
         let used = self.edge.slots_used.load(Ordering::Acquire);
         let copying = self.slots[..used].iter().map(|slot| slot.load(Ordering::Acquire)).min();
         let published = head.offset.min(Offset(copying.unwrap_or(IDLE)));
-        View { history, oldest, head, published: published.max(oldest) }
+        // After the head: who sees a byte from behind a parting sees the parting.
+        let partings = self.edge.partings.load(Ordering::Relaxed);
+        View { partings, oldest, head, published: published.max(oldest) }
     }
 
-    /// The head word and what it means, for a compare-and-swap; None while the history is being replaced.
-    /// That the swap succeeds proves that the meaning still holds: a rebase changes the word.
+    /// The head word and what it means, for a compare-and-swap.
     #[inline]
-    pub fn load_head(&self) -> Option<(u64, Head)> {
-        let history = self.edge.history.load(Ordering::Acquire);
+    pub fn load_head(&self) -> (u64, Head) {
         let oldest = Offset(self.edge.oldest.load(Ordering::Acquire));
         let word = self.head.load(Ordering::Acquire);
-        let steady = history.is_multiple_of(2) && self.edge.history.load(Ordering::Relaxed) == history;
-        (steady && !Head::is_closed(word)).then(|| (word, Head::unpack(word, oldest)))
-    }
-
-    /// Returns when no rebase is under way.
-    #[cold]
-    pub fn wait_until_open(&self) {
-        drop(lock(&self.kept));
+        (word, Head::unpack(word, oldest))
     }
 
     /// The oldest offset that a partial resync may ask for.
@@ -204,7 +179,7 @@ impl Ring {
 
     /// Lets go of every segment that is neither retained, nor pinned, nor being written.
     fn trim(&self, kept: &mut Kept, garbage: &mut Vec<Arc<Segment>>) {
-        let view = self.look(0);
+        let view = self.view();
         let head = view.head.offset;
         let retained_from = self.first_offset(view).min(view.published);
         let pin_limit = segment_of(Offset(head.0.saturating_sub(self.pinned_bytes_max)));
@@ -243,25 +218,25 @@ impl Ring {
     pub fn forget_past(&self) {
         let mut garbage = Vec::new();
         let mut kept = lock(&self.kept);
-        let published = self.look(0).published;
+        let published = self.view().published;
         self.edge.oldest.store(published.0, Ordering::Release);
         self.trim(&mut kept, &mut garbage);
     }
 
     // ---- Readers ----
 
-    /// Registers a reader: its number and the history that it reads.
+    /// Registers a reader: its number, and how many partings lie behind it.
     pub fn register(&self, next: Offset) -> Result<(usize, u64), Gone> {
         // Trimming needs the same mutex, so what is found here stays until the pin is set.
         let mut kept = lock(&self.kept);
-        let view = self.look(self.edge.history.load(Ordering::Relaxed));
+        let view = self.view();
         if next < self.first_offset(view) {
             return Err(Gone::Trimmed);
         }
         if next > view.head.offset {
             return Err(Gone::Future);
         }
-        Ok((kept.pin(segment_of(next)), view.history))
+        Ok((kept.pin(segment_of(next)), view.partings))
     }
 
     pub fn unregister(&self, reader: usize) {
@@ -276,14 +251,10 @@ impl Ring {
     pub fn fetch(
         &self,
         reader: usize,
-        history: u64,
         numbers: Range<u64>,
         held: &mut VecDeque<Arc<Segment>>,
     ) -> Result<(), Gone> {
         let kept = lock(&self.kept);
-        if self.edge.history.load(Ordering::Relaxed) != history {
-            return Err(Gone::NewHistory);
-        }
         if kept.pin_of(reader) == Pin::Lost {
             return Err(Gone::Overrun);
         }
@@ -293,15 +264,12 @@ impl Ring {
         Ok(())
     }
 
-    // ---- Starting over ----
+    // ---- Changes of role ----
 
     /// Sets the database of the stream aside: the next write says SELECT again.
     pub fn forget_db(&self) {
         loop {
-            let Some((word, head)) = self.load_head() else {
-                self.wait_until_open();
-                continue;
-            };
+            let (word, head) = self.load_head();
             let new = Head { db: None, ..head }.pack();
             if self.head.compare_exchange(word, new, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 return;
@@ -309,36 +277,11 @@ impl Ring {
         }
     }
 
-    /// Replaces the history: nothing retained, the next byte goes to `start`.
-    pub fn rebase(&self, start: Offset, db: Option<DbIndex>) {
-        let mut garbage = Vec::new();
-        let mut kept = lock(&self.kept);
-        self.close();
-        let history = self.edge.history.load(Ordering::Relaxed);
-        // Each store below releases, so who sees one of them also sees the odd number.
-        self.edge.history.store(history + 1, Ordering::Relaxed);
-        while let Some(number) = kept.pop_front(&mut garbage) {
-            self.table.remove(number);
-        }
-        kept.restart(segment_of(start));
-        self.edge.oldest.store(start.0, Ordering::Release);
-        self.edge.ready.store(segment_start(segment_of(start)).0, Ordering::Release);
-        self.head.store(Head { offset: start, db }.pack(), Ordering::Release);
-        self.edge.history.store(history + 2, Ordering::Release);
-    }
-
-    /// Stops reservations, and sees to it that none is unfinished.
-    fn close(&self) {
-        let open = self.head.fetch_or(Head::closed(0), Ordering::AcqRel);
-        for _ in 0..REBASE_PATIENCE_YIELDS {
-            let view = self.look(0);
-            if view.published == view.head.offset {
-                return;
-            }
-            yield_now();
-        }
-        self.head.store(open, Ordering::Release);
-        panic!("the history was replaced while a producer was appending");
+    /// What is appended from now on has another name: those who read under the old one are [`Gone`]. Nobody appends meanwhile.
+    pub fn part(&self) {
+        let _one_at_a_time = lock(&self.kept);
+        let partings = self.edge.partings.load(Ordering::Relaxed);
+        self.edge.partings.store(partings + 1, Ordering::Relaxed);
     }
 }
 

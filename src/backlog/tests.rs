@@ -236,28 +236,22 @@ fn a_reader_beyond_the_hard_limit_loses_its_place_and_nothing_else() {
 }
 
 #[test]
-fn another_history_starts_where_it_is_told() {
+fn a_parting_ends_the_readers_and_keeps_what_is_retained() {
     let (backlog, mut writer) = log_at(0);
     writer.append(Some(DbIndex(3)), &[&[b'x'; 9000]]);
-    let mut reader = backlog.reader_at(Offset(0)).expect("retained");
-    for (start, db) in [(5, None), (1 << 50, Some(DbIndex(1))), (77, Some(DbIndex(0)))] {
-        backlog.rebase(Offset(start), db);
-        assert_eq!(reader.slices(10).err(), Some(Gone::NewHistory));
-        assert_eq!((backlog.reserved_and_db(), backlog.published()), ((Offset(start), db), Offset(start)));
-        assert_eq!(backlog.first_offset(), Offset(start));
-        reader = backlog.reader_at(Offset(start)).expect("the end is a place");
-        assert_eq!(writer.append(None, &[&[b'y'; 5000]]), range(start, start + 5000));
-        assert_eq!(drain(&mut reader, 1000), [b'y'; 5000]);
+    let mut behind = backlog.reader_at(Offset(0)).expect("retained");
+    let mut level = backlog.reader_at(backlog.reserved()).expect("the end is a place");
+    backlog.part();
+    let parting = backlog.reserved();
+    assert_eq!(backlog.current_db(), Some(DbIndex(3)));
+    writer.append(None, &[b"y"]);
+    assert_eq!(behind.slices(10).err(), Some(Gone::Parted));
+    assert_eq!(level.slices(10).err(), Some(Gone::Parted));
+    for start in [Offset(8000), parting] {
+        let mut reader = backlog.reader_at(start).expect("what was retained still is");
+        let stream = drain(&mut reader, 1000);
+        assert_eq!((stream.len() as u64, stream.last()), (parting.bytes_since(start) + 1, Some(&b'y')));
     }
-}
-
-#[test]
-#[should_panic(expected = "while a producer was appending")]
-fn a_history_is_not_replaced_under_an_open_batch() {
-    let (backlog, mut writer) = log_at(0);
-    writer.begin_batch();
-    writer.append(None, &[b"x"]);
-    backlog.rebase(Offset(0), None);
 }
 
 #[test]
@@ -293,8 +287,8 @@ fn an_armed_sleeper_is_woken_once_by_the_next_publication() {
     writer.append(None, &[b"c"]);
     assert_eq!(woken.load(Ordering::SeqCst), 1);
     assert!(sleeper.arm(Offset(3)));
-    backlog.rebase(Offset(50), None);
-    assert_eq!(woken.load(Ordering::SeqCst), 2, "a new history wakes everybody");
+    backlog.part();
+    assert_eq!(woken.load(Ordering::SeqCst), 2, "a parting wakes everybody");
     drop(sleeper);
     writer.append(None, &[b"d"]);
     assert_eq!(woken.load(Ordering::SeqCst), 2);

@@ -135,10 +135,7 @@ impl Writer {
         assert!(len > 0, "an append has bytes");
         let ring = &self.backlog.ring;
         let (start, select) = loop {
-            let Some((word, head)) = ring.load_head() else {
-                self.stand_aside();
-                continue;
-            };
+            let (word, head) = ring.load_head();
             if !self.announced {
                 ring.slots[self.slot].store(head.offset.0, Ordering::Release);
             }
@@ -160,15 +157,6 @@ impl Writer {
             self.copy_select(start, db);
         }
         Claim { start, at, end }
-    }
-
-    /// The history is being replaced: take back the announcement, which `rebase` waits for, and wait.
-    #[cold]
-    fn stand_aside(&self) {
-        if !self.announced {
-            self.backlog.ring.slots[self.slot].store(IDLE, Ordering::Release);
-        }
-        self.backlog.ring.wait_until_open();
     }
 
     #[cold]

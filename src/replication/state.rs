@@ -493,7 +493,7 @@ impl Replication {
                 backlog.forget_db();
             }
             self.primary.followers.restart_loneliness(now);
-            self.primary.close_all();
+            self.part();
         });
     }
 
@@ -507,8 +507,17 @@ impl Replication {
             let offset = self.offset_of(&state);
             state.identity.shift(id, offset);
             log::info!("Master replication ID changed to {id}");
-            self.primary.close_all();
+            self.part();
         });
+    }
+
+    /// The history has another name now: replicas lose their connections, before they get a byte that was written under it. While the
+    /// world stands still.
+    fn part(&self) {
+        if let Some(backlog) = self.engine.backlog() {
+            backlog.part();
+        }
+        self.primary.close_all();
     }
 
     /// Our history gets a name that nobody knows, and forgets its old one: no replica can continue. Those that are

@@ -411,7 +411,9 @@ impl Sender {
             None => {}
             Some(Loss::Closed) => log::info!("Connection with replica {name} lost."),
             Some(Loss::Io(error)) => log::info!("Connection with replica {name} lost: {error}"),
-            Some(Loss::Gone(Gone::NewHistory)) => log::info!("Replica {name} has to follow another history."),
+            Some(Loss::Gone(Gone::Parted)) => {
+                log::info!("Replica {name} has to learn the new name of the history.")
+            }
             Some(Loss::Gone(reason)) => log::warn!("Disconnecting replica {name}: {reason}"),
             Some(Loss::Snapshot(SnapshotError::TooSlow)) => log::warn!(
                 "Client id={id} addr={} (replica {name}) scheduled to be closed ASAP for overcoming of output buffer \
