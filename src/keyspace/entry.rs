@@ -27,10 +27,11 @@ use self::layout::{
 };
 use crate::base::alloc::size_class;
 use crate::base::ids::UnixMs;
+use crate::codec::rdb::Dialect;
 use crate::each_collection;
 use crate::keyspace::lazy_free;
 use crate::types::{
-    Collection, Encoding, HELD_BYTES, Hash, Kind, List, Set, SortedSet, Str, Stream, Value, ValueRef,
+    Collection, Encoding, Frozen, HELD_BYTES, Hash, Kind, List, Set, SortedSet, Str, Stream, Value, ValueRef,
 };
 
 /// Strings up to this many bytes are embedded; larger ones are boxed, so that a lock is never held for a long
@@ -367,6 +368,18 @@ impl Entry {
             Kind::SortedSet => ValueRef::SortedSet(self.get().expect(ONE_TYPE)),
             Kind::Hash => ValueRef::Hash(self.get().expect(ONE_TYPE)),
             Kind::Stream => ValueRef::Stream(self.get().expect(ONE_TYPE)),
+        }
+    }
+
+    /// The value as it is now, to be encoded later without the shard's lock (`Collection::freeze`).
+    pub fn freeze(&mut self, dialect: Dialect) -> Option<Frozen> {
+        match self.kind() {
+            Kind::String => None,
+            Kind::List => self.get_mut::<List>()?.freeze(dialect),
+            Kind::Set => self.get_mut::<Set>()?.freeze(dialect),
+            Kind::SortedSet => self.get_mut::<SortedSet>()?.freeze(dialect),
+            Kind::Hash => self.get_mut::<Hash>()?.freeze(dialect),
+            Kind::Stream => self.get_mut::<Stream>()?.freeze(dialect),
         }
     }
 

@@ -23,7 +23,7 @@ use crate::keyspace::db::{DbId, Keyspace};
 use crate::keyspace::entry::Entry;
 use crate::keyspace::eviction::Usage;
 use crate::keyspace::space::PreImages;
-use crate::snapshot::record::encode_entry;
+use crate::snapshot::record::{Large, encode_entry};
 
 /// Pre-images that may wait for the walker. More: a snapshot over a slow line survives more changes, for more memory.
 /// Beyond it the snapshot fails, so that writers neither wait nor fill the memory.
@@ -36,7 +36,30 @@ const LANES: usize = if cfg!(loom) { 1 } else { 16 };
 pub struct Batch {
     pub db: DbIndex,
     pub bytes: Vec<u8>,
+    pub large: Vec<Large>,
     set_aside: SetAside,
+}
+
+impl Batch {
+    /// Adds an entry as it is now. Returns by how many bytes that makes it larger.
+    fn add(&mut self, entry: &mut Entry, dialect: Dialect, usage: Usage) -> usize {
+        if let Some(large) = Large::of(entry, dialect, usage) {
+            let bytes = large.bytes();
+            self.large.push(large);
+            return bytes;
+        }
+        let (before, held) = (self.bytes.len(), self.bytes.capacity());
+        encode_entry(&mut self.bytes, entry, dialect, usage);
+        if self.bytes.capacity() > held {
+            self.set_aside.grow(self.bytes.capacity() - held);
+        }
+        self.bytes.len() - before
+    }
+
+    /// Bytes that it takes until it is encoded.
+    pub fn held_bytes(&self) -> usize {
+        self.bytes.len() + self.large.iter().map(Large::bytes).sum::<usize>()
+    }
 }
 
 type Lane = CachePadded<Mutex<Vec<Batch>>>;
@@ -86,7 +109,7 @@ impl Store {
         })
     }
 
-    fn capture(&self, id: DbId, entry: &Entry) {
+    fn capture(&self, id: DbId, entry: &mut Entry) {
         if self.is_closed.load(Relaxed) {
             return;
         }
@@ -95,16 +118,11 @@ impl Store {
         let db = self.dbs[at].1;
         let mut batches = lock(&*self.lanes[MY_LANE.get()]);
         let at = batches.iter().position(|batch| batch.db == db).unwrap_or_else(|| {
-            batches.push(Batch { db, bytes: Vec::new(), set_aside: SetAside::new(Purpose::Snapshot, 0) });
+            let set_aside = SetAside::new(Purpose::Snapshot, 0);
+            batches.push(Batch { db, bytes: Vec::new(), large: Vec::new(), set_aside });
             batches.len() - 1
         });
-        let Batch { bytes, set_aside, .. } = &mut batches[at];
-        let (before, held) = (bytes.len(), bytes.capacity());
-        encode_entry(bytes, entry, self.dialect, self.usage);
-        let grown = bytes.len() - before;
-        if bytes.capacity() > held {
-            set_aside.grow(bytes.capacity() - held);
-        }
+        let grown = batches[at].add(entry, self.dialect, self.usage);
         if self.bytes_held.fetch_add(grown, Relaxed) + grown > self.bytes_max {
             self.is_over_limit.store(true, Relaxed);
             self.is_closed.store(true, Relaxed);
@@ -150,7 +168,7 @@ impl Store {
 pub struct Handle(pub Arc<Store>);
 
 impl PreImages for Handle {
-    fn capture(&self, db: DbId, entry: &Entry) {
+    fn capture(&self, db: DbId, entry: &mut Entry) {
         self.0.capture(db, entry);
     }
 }
@@ -171,16 +189,16 @@ mod tests {
         let (ours, theirs) = (Keyspace::new(2), Keyspace::new(2));
         let store = Store::new(&ours, Dialect::Common, Usage::Unnoted, 100);
         let handle = Handle(store.clone());
-        let entry = Entry::string(b"key", Str::Bytes(b"0123456789"), None, 0, 0);
-        handle.capture(theirs.db(DbIndex(1)).id(), &entry);
+        let mut entry = Entry::string(b"key", Str::Bytes(b"0123456789"), None, 0, 0);
+        handle.capture(theirs.db(DbIndex(1)).id(), &mut entry);
         assert_eq!(store.bytes_held(), 0);
-        handle.capture(ours.db(DbIndex(1)).id(), &entry);
+        handle.capture(ours.db(DbIndex(1)).id(), &mut entry);
         let mut drained = Vec::new();
         store.drain(&mut drained);
         assert_eq!((drained.len(), drained[0].db), (1, DbIndex(1)));
         assert_eq!(store.bytes_held(), drained[0].bytes.len());
         for _ in 0..10 {
-            handle.capture(ours.db(DbIndex(0)).id(), &entry);
+            handle.capture(ours.db(DbIndex(0)).id(), &mut entry);
         }
         assert!(store.is_over_limit());
         drained.clear();

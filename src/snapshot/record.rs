@@ -3,7 +3,8 @@
 //! ```text
 //!  writer, under the shard's lock:   Entry --encode_entry--> bytes of a pre-image (never compressed: it must be quick)
 //!  walker, under the shard's lock:   Entry --Slice::copy---> plain copies of a few hundred entries
-//!  walker, without any lock:         Slice::encode --------> bytes of a chunk (compressed if so configured)
+//!  either, of a large collection:    Entry --Large::of-----> its pointers (`types::frozen`)
+//!  walker, without any lock:         Slice::encode, Large::encode -> bytes of a chunk (compressed if so configured)
 //! ```
 //!
 //! Called by `pre_images` and `walker`. Always: both ways give the same record but for compression; compressing, the
@@ -18,7 +19,10 @@ use crate::codec::rdb::encode::{
 use crate::each_collection;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::eviction::{Note, Usage};
-use crate::types::{Collection, Str, rdb};
+use crate::types::{Collection, Frozen, Str, rdb};
+
+/// What a record has at most before its value, but for the key.
+const HEAD_BYTES: usize = 32;
 
 /// Appends an entry as it is now, uncompressed.
 pub fn encode_entry(out: &mut Vec<u8>, entry: &Entry, dialect: Dialect, usage: Usage) {
@@ -26,6 +30,41 @@ pub fn encode_entry(out: &mut Vec<u8>, entry: &Entry, dialect: Dialect, usage: U
     write_before(out, entry.deadline(), usage.note(entry.clock()));
     write_head(out, rdb::type_of(value, dialect), entry.key(), None);
     rdb::encode(out, value, dialect, None);
+}
+
+/// A large collection that was frozen under its shard's lock, and is encoded part by part without it.
+pub struct Large {
+    /// The record up to its value.
+    head: Vec<u8>,
+    value: Frozen,
+}
+
+impl Large {
+    /// `None`: the entry's value is not so large that it pays.
+    pub fn of(entry: &mut Entry, dialect: Dialect, usage: Usage) -> Option<Large> {
+        let kind = rdb::type_of(entry.value(), dialect);
+        let value = entry.freeze(dialect)?;
+        let mut head = Vec::with_capacity(entry.key().len() + HEAD_BYTES);
+        write_before(&mut head, entry.deadline(), usage.note(entry.clock()));
+        write_head(&mut head, kind, entry.key(), None);
+        Some(Large { head, value })
+    }
+
+    /// Bytes that it takes until it is encoded.
+    pub fn bytes(&self) -> usize {
+        self.head.len() + self.value.bytes()
+    }
+
+    /// Appends its next part, about `bytes` of it. True when that was the last.
+    pub fn encode(
+        &mut self,
+        out: &mut Vec<u8>,
+        bytes: usize,
+        compressor: Option<&mut lzf::Compressor>,
+    ) -> bool {
+        out.append(&mut self.head);
+        self.value.encode(out, bytes, compressor)
+    }
 }
 
 /// What stands before a record, in Redis' order.
@@ -74,10 +113,16 @@ pub struct Slice {
     /// Key, then value, of one record after the other.
     bytes: Vec<u8>,
     records: Vec<Raw>,
+    large: Vec<Large>,
+    large_bytes: usize,
 }
 
 impl Slice {
-    pub fn copy(&mut self, entry: &Entry, dialect: Dialect, usage: Usage) {
+    pub fn copy(&mut self, entry: &mut Entry, dialect: Dialect, usage: Usage) {
+        if let Some(large) = Large::of(entry, dialect, usage) {
+            self.large_bytes += large.bytes();
+            return self.large.push(large);
+        }
         let key = entry.key();
         self.bytes.extend_from_slice(key);
         let value = entry.value();
@@ -105,19 +150,25 @@ impl Slice {
     }
 
     pub fn len(&self) -> usize {
-        self.records.len()
+        self.records.len() + self.large.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.len() == 0
     }
 
     /// Bytes that were copied.
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.large_bytes
     }
 
-    /// Gives each record in RDB form to `sink`, which appends it where it wants by calling what it is given.
+    /// Hands over the large collections among the entries.
+    pub fn take_large(&mut self) -> Vec<Large> {
+        self.large_bytes = 0;
+        std::mem::take(&mut self.large)
+    }
+
+    /// Gives each record but the large ones in RDB form to `sink`, which appends it where it wants by calling what it is given.
     pub fn encode<E>(
         &self,
         mut compressor: Option<&mut lzf::Compressor>,

@@ -32,13 +32,16 @@ use crate::snapshot::buffer::Buffer;
 use crate::snapshot::chunks::{CHUNK_BYTES, Feed};
 use crate::snapshot::cut::Cut;
 use crate::snapshot::pre_images::{Batch, Store};
-use crate::snapshot::record::Slice;
+use crate::snapshot::record::{Large, Slice};
 
 /// A shard is held for at most so many entries, or so many bytes, at a time. More: writers wait longer for a shard.
 /// Fewer: more locking, and more shards that change between two slices.
 /// Tests cut even small shards into slices.
 const SLICE_ENTRIES_MAX: usize = if cfg!(test) { 5 } else { 512 };
 const SLICE_BYTES_MAX: usize = 64 * 1024;
+
+/// Of a large collection so many bytes are encoded between two looks at the time and at the chunk. Tests see many parts.
+const LARGE_PART_BYTES: usize = if cfg!(test) { 100 } else { 8 * 1024 };
 
 /// Entries whose memory is asked for ahead of their copying.
 const PREFETCH_BUCKETS: usize = if cfg!(test) { 2 } else { 16 };
@@ -164,7 +167,7 @@ impl Walker {
             }
         }
         all_captured();
-        self.send_pre_images(None)?;
+        self.send_pre_images(None, &mut pace)?;
         self.output.end()?;
         Ok(WalkReport { bytes: self.output.bytes, ..self.report })
     }
@@ -181,8 +184,8 @@ impl Walker {
                 from = copy_slice(&mut self.slice, &mut guard, from, &self.cut, self.usage);
                 from == guard.buckets()
             };
-            self.encode_slice(index)?;
-            self.send_pre_images(Some(index))?;
+            self.encode_slice(index, pace)?;
+            self.send_pre_images(Some(index), pace)?;
             pace.breathe();
             if is_done {
                 return Ok(());
@@ -190,7 +193,7 @@ impl Walker {
         }
     }
 
-    fn encode_slice(&mut self, index: DbIndex) -> Result<(), SnapshotError> {
+    fn encode_slice(&mut self, index: DbIndex, pace: &mut Pace) -> Result<(), SnapshotError> {
         if !self.slice.is_empty() {
             self.output.select(index, &self.cut);
             let (output, delay) = (&mut self.output, self.delay);
@@ -204,14 +207,33 @@ impl Walker {
                 output.send_if_full()
             })?;
             self.report.keys_walked = keys;
-            self.milestone.keys.store(keys, Relaxed);
+            for large in self.slice.take_large() {
+                self.send_large(large, pace)?;
+                self.report.keys_walked += 1;
+                if delay != 0 {
+                    self.output.dawdle(delay, self.report.keys_walked)?;
+                }
+            }
+            self.milestone.keys.store(self.report.keys_walked, Relaxed);
             self.slice.clear(2 * SLICE_BYTES_MAX);
         }
         Ok(())
     }
 
+    /// Encodes a large collection of the database that is selected, a chunk at a time.
+    fn send_large(&mut self, mut large: Large, pace: &mut Pace) -> Result<(), SnapshotError> {
+        loop {
+            let is_done = large.encode(&mut self.output.buffer, LARGE_PART_BYTES, self.compressor.as_mut());
+            self.output.send_if_full()?;
+            pace.breathe();
+            if is_done {
+                return Ok(());
+            }
+        }
+    }
+
     /// Sends pre-images: all of them, or those of `current` and of databases that have gathered enough.
-    fn send_pre_images(&mut self, current: Option<DbIndex>) -> Result<(), SnapshotError> {
+    fn send_pre_images(&mut self, current: Option<DbIndex>, pace: &mut Pace) -> Result<(), SnapshotError> {
         if self.pre_images.is_over_limit() {
             return Err(SnapshotError::TooManyChanges);
         }
@@ -221,7 +243,7 @@ impl Walker {
         let mut drained = Vec::new();
         self.pre_images.drain(&mut drained);
         for batch in drained {
-            self.pending_bytes[batch.db.0 as usize] += batch.bytes.len();
+            self.pending_bytes[batch.db.0 as usize] += batch.held_bytes();
             self.pending[batch.db.0 as usize].push(batch);
         }
         for index in 0..self.pending.len() {
@@ -233,8 +255,9 @@ impl Walker {
             }
             self.output.select(db, &self.cut);
             for batch in std::mem::take(&mut self.pending[index]) {
-                let len = batch.bytes.len();
+                let len = batch.held_bytes();
                 self.output.append(batch.bytes)?;
+                batch.large.into_iter().try_for_each(|large| self.send_large(large, pace))?;
                 self.pre_images.release(len);
             }
             self.pending_bytes[index] = 0;

@@ -11,6 +11,7 @@
 
 pub mod bitmap;
 pub mod encoding;
+pub mod frozen;
 pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
@@ -25,6 +26,7 @@ pub mod string;
 pub mod word;
 
 pub use encoding::Encoding;
+pub use frozen::Frozen;
 pub use hash::Hash;
 pub use list::List;
 pub use set::Set;
@@ -137,6 +139,13 @@ pub trait Collection: Clone + Sized + Send + Into<Value> {
 
     /// Appends the value as it stands behind its type byte in an RDB. Strings are compressed if a compressor is given.
     fn encode(&self, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>);
+
+    /// The value as it is now, to be encoded later without the shard's lock, in the form of `rdb_type_in`. `None`: it is of a form,
+    /// or so small, that it is encoded at once.
+    #[inline]
+    fn freeze(&mut self, _dialect: Dialect) -> Option<Frozen> {
+        None
+    }
 
     /// Folds the elements in as Redis does for `DEBUG DIGEST`.
     fn digest(&self, digest: &mut Digest);

@@ -24,7 +24,7 @@ use crate::types::Kind;
 /// Receives the state of an entry as it was at the cut, before it changes for the first time after it.
 pub trait PreImages: Send + Sync {
     /// Called under the shard's lock, once per entry and snapshot.
-    fn capture(&self, db: DbId, entry: &Entry);
+    fn capture(&self, db: DbId, entry: &mut Entry);
 }
 
 /// What an expired key is to the one who asks.

@@ -14,6 +14,8 @@ use std::ptr::NonNull;
 
 use crate::base::alloc::size_class;
 use crate::base::ids::UnixMs;
+use crate::base::prefetch::prefetch;
+use crate::types::frozen::Block;
 
 /// Lengths of four bytes each.
 const WIDE: u8 = 1;
@@ -185,9 +187,25 @@ impl Field {
         }
     }
 
+    /// Begins to load the block into the cache.
+    #[inline]
+    pub fn prefetch(&self) {
+        prefetch(self.0.as_ptr());
+    }
+
     /// Bytes of its block.
     pub fn heap_bytes(&self) -> usize {
         self.shape().capacity()
+    }
+}
+
+impl Block for Field {
+    fn address(&self) -> Option<usize> {
+        Some(self.0.as_ptr().addr())
+    }
+
+    fn heap_bytes(&self) -> usize {
+        Field::heap_bytes(self)
     }
 }
 

@@ -13,8 +13,11 @@
 
 mod due;
 mod field;
+mod frozen;
 pub mod rdb;
 pub mod table;
+
+pub use frozen::Frozen;
 
 use crate::base::digest::Digest;
 use crate::base::ids::UnixMs;
@@ -22,10 +25,11 @@ use crate::codec::listpack::{self, Item, Listpack, Pos};
 use crate::codec::lzf;
 use crate::codec::rdb::Dialect;
 use crate::config::Config;
+use crate::types::frozen::LEN_MIN;
 use crate::types::hash::field::Field;
 use crate::types::hash::table::Table;
 use crate::types::word::{Large, one_word};
-use crate::types::{Collection, Encoding, Kind, Value, scan};
+use crate::types::{self, Collection, Encoding, Kind, Value, scan};
 
 /// A time at which no field is past its deadline.
 pub const NEVER: UnixMs = UnixMs(i64::MIN);
@@ -254,7 +258,7 @@ impl Hash {
                 }
             }
             HashForm::Table(table) => match table.remove(name) {
-                Some(field) if is_live(&field, now) => Removed::Live,
+                Some(deadline) if deadline.is_none_or(|deadline| deadline >= now) => Removed::Live,
                 Some(_) => Removed::Due,
                 None => Removed::No,
             },
@@ -350,6 +354,16 @@ impl Collection for Hash {
 
     fn encode_in(&self, dialect: Dialect, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) {
         rdb::encode(self, dialect, out, compressor);
+    }
+
+    #[inline]
+    fn freeze(&mut self, dialect: Dialect) -> Option<types::Frozen> {
+        match self.form_mut() {
+            HashForm::Table(table) if table.len() >= LEN_MIN => {
+                Some(types::Frozen::Hash(Frozen::new(table, dialect)))
+            }
+            HashForm::Listpack(_) | HashForm::Table(_) => None,
+        }
     }
 
     #[inline]

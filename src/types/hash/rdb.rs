@@ -22,7 +22,7 @@ use crate::codec::rdb::{Dialect, RdbError, value_type};
 use crate::codec::{ziplist, zipmap};
 use crate::config::Config;
 use crate::types::Collection;
-use crate::types::hash::table::Table;
+use crate::types::hash::field::Field;
 use crate::types::hash::{Deadline, Hash, HashForm, Limits, NEVER};
 
 const TWICE: RdbError = RdbError::Corrupt("a hash has a field twice");
@@ -180,45 +180,71 @@ pub(super) fn encode(
     out: &mut Vec<u8>,
     compressor: Option<&mut lzf::Compressor>,
 ) {
-    match (hash.form(), dialect) {
-        (HashForm::Listpack(list), _) => write_string(out, list.as_bytes(), compressor),
-        (HashForm::Table(table), _) if table.timed() == 0 => encode_plain(table, out, compressor),
-        (HashForm::Table(table), Dialect::Common) => encode_plain(table, out, compressor),
-        (HashForm::Table(table), Dialect::Redis12) => encode_metadata(table, out, compressor),
-        (HashForm::Table(table), Dialect::Valkey80) => encode_valkey(table, out, compressor),
-    }
+    let table = match hash.form() {
+        HashForm::Listpack(list) => return write_string(out, list.as_bytes(), compressor),
+        HashForm::Table(table) => table,
+    };
+    let mut compressor = compressor;
+    let shape = Shape::of(dialect, table.timed());
+    let start = shape.write_start(out, table.fields().iter());
+    table.fields().iter().for_each(|field| shape.write_field(out, field, start, compressor.as_deref_mut()));
 }
 
-/// Type 4: deadlines are left out.
-fn encode_plain(table: &Table, out: &mut Vec<u8>, mut compressor: Option<&mut lzf::Compressor>) {
-    write_length(out, table.len() as u64);
-    for field in table.fields() {
-        write_string(out, field.name(), compressor.as_deref_mut());
-        write_string(out, field.value(), compressor.as_deref_mut());
-    }
+/// What is written of each field.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Shape {
+    /// Type 4: deadlines are left out.
+    Plain,
+    /// Type 24.
+    Metadata,
+    /// Type 22.
+    Valkey,
 }
 
-/// Type 24.
-fn encode_metadata(table: &Table, out: &mut Vec<u8>, mut compressor: Option<&mut lzf::Compressor>) {
-    // The exact one, not a lower bound: it must not be in the far past, nor before 1970.
-    let deadlines = table.fields().iter().filter_map(|field| field.deadline());
-    let earliest = deadlines.map(|at| at.0).min().unwrap_or(0);
-    out.extend_from_slice(&earliest.to_le_bytes());
-    write_length(out, table.len() as u64);
-    for field in table.fields() {
-        let after = field.deadline().map_or(0, |at| at.0.abs_diff(earliest).saturating_add(1));
-        write_length(out, after);
-        write_string(out, field.name(), compressor.as_deref_mut());
-        write_string(out, field.value(), compressor.as_deref_mut());
+impl Shape {
+    /// That of a table of which so many fields have deadlines.
+    pub(super) fn of(dialect: Dialect, timed: usize) -> Shape {
+        match dialect {
+            _ if timed == 0 => Shape::Plain,
+            Dialect::Common => Shape::Plain,
+            Dialect::Redis12 => Shape::Metadata,
+            Dialect::Valkey80 => Shape::Valkey,
+        }
     }
-}
 
-/// Type 22.
-fn encode_valkey(table: &Table, out: &mut Vec<u8>, mut compressor: Option<&mut lzf::Compressor>) {
-    write_length(out, table.len() as u64);
-    for field in table.fields() {
+    /// Appends what stands before the fields. Returns the earliest deadline, where `write_field` needs it.
+    pub(super) fn write_start<'a>(
+        self,
+        out: &mut Vec<u8>,
+        fields: impl ExactSizeIterator<Item = &'a Field>,
+    ) -> i64 {
+        let (mut earliest, count) = (0, fields.len());
+        if self == Shape::Metadata {
+            // The exact one, not a lower bound: it must not be in the far past, nor before 1970.
+            let deadlines = fields.filter_map(Field::deadline);
+            earliest = deadlines.map(|at| at.0).min().unwrap_or(0);
+            out.extend_from_slice(&earliest.to_le_bytes());
+        }
+        write_length(out, count as u64);
+        earliest
+    }
+
+    #[inline]
+    pub(super) fn write_field(
+        self,
+        out: &mut Vec<u8>,
+        field: &Field,
+        earliest: i64,
+        mut compressor: Option<&mut lzf::Compressor>,
+    ) {
+        if self == Shape::Metadata {
+            let after = field.deadline().map_or(0, |at| at.0.abs_diff(earliest).saturating_add(1));
+            write_length(out, after);
+        }
         write_string(out, field.name(), compressor.as_deref_mut());
-        write_string(out, field.value(), compressor.as_deref_mut());
-        out.extend_from_slice(&field.deadline().map_or(-1, |at| at.0).to_le_bytes());
+        write_string(out, field.value(), compressor);
+        if self == Shape::Valkey {
+            out.extend_from_slice(&field.deadline().map_or(-1, |at| at.0).to_le_bytes());
+        }
     }
 }

@@ -8,9 +8,12 @@
 //! What is due next is known (`hash::due`).
 //! Always: the index and the vector hold the same fields, each once. Nothing here expires by itself.
 
+use std::mem::ManuallyDrop;
+
 use crate::base::alloc::size_class;
 use crate::base::hash::hash_key;
 use crate::base::ids::UnixMs;
+use crate::types::frozen::{Block, View, Views, borrowed};
 use crate::types::hash::due::Deadlines;
 use crate::types::hash::field::Field;
 use crate::types::index::Index;
@@ -24,6 +27,7 @@ pub struct Table {
     fields: Vec<Field>,
     index: Index,
     deadlines: Deadlines,
+    views: Views<Field>,
 }
 
 impl Table {
@@ -32,6 +36,7 @@ impl Table {
             fields: Vec::with_capacity(len),
             index: Index::with_capacity(len),
             deadlines: Deadlines::default(),
+            views: Views::default(),
         }
     }
 
@@ -100,7 +105,7 @@ impl Table {
                 if self.deadlines.timed() > 0 {
                     self.set_deadline_at(at, deadline);
                 }
-                self.fields[at].set_value(value);
+                self.change(at, |field| field.set_value(value));
                 false
             }
             None => {
@@ -108,6 +113,25 @@ impl Table {
                 true
             }
         }
+    }
+
+    /// Changes the field at a position: where it lies, unless somebody may be looking at it.
+    #[inline]
+    fn change(&mut self, at: usize, change: impl FnOnce(&mut Field)) {
+        if !self.views.is_watched() {
+            return change(&mut self.fields[at]);
+        }
+        let mut copy = self.fields[at].clone();
+        change(&mut copy);
+        self.views.born(copy.address());
+        self.views.retire(std::mem::replace(&mut self.fields[at], copy));
+    }
+
+    /// All fields as they are now.
+    pub fn freeze(&mut self) -> (Vec<ManuallyDrop<Field>>, View<Field>) {
+        let view = self.views.open(self.fields.len() * size_of::<Field>());
+        // SAFETY: the view keeps the fields: whoever changes one or lets it go asks `views` first.
+        (unsafe { borrowed(&self.fields) }, view)
     }
 
     /// Adds a field whose name is not in the table.
@@ -118,6 +142,7 @@ impl Table {
         }
         let position = self.fields.len();
         self.index.insert(hash, position);
+        self.views.born(field.address());
         let is_timed = field.deadline().is_some();
         self.fields.push(field);
         if is_timed {
@@ -148,19 +173,22 @@ impl Table {
     fn set_deadline_at(&mut self, at: usize, deadline: Option<UnixMs>) {
         let old = self.fields[at].deadline();
         if old != deadline {
-            self.fields[at].set_deadline(deadline);
+            self.change(at, |field| field.set_deadline(deadline));
             self.deadlines.count(old.is_some(), deadline.is_some());
             self.deadlines.note(&self.fields, at);
         }
     }
 
-    /// Takes a field out, and hands it over.
+    /// Takes a field out, and tells its deadline.
     #[inline]
-    pub fn remove(&mut self, name: &[u8]) -> Option<Field> {
+    pub fn remove(&mut self, name: &[u8]) -> Option<Option<UnixMs>> {
         let place = self.index.find(hash_key(name), |at| self.fields[at].name() == name)?;
         let at = self.index.position(place);
         self.index.remove(place);
-        Some(self.close(at))
+        let field = self.close(at);
+        let deadline = field.deadline();
+        self.views.retire(field);
+        Some(deadline)
     }
 
     /// The last field takes the place of one that the index has already forgotten, and which is handed over.
@@ -190,8 +218,18 @@ impl Table {
             let hash = hash_key(self.fields[at].name());
             let place = self.index.find(hash, |position| position == at);
             self.index.remove(place.expect("every position is in the index"));
-            names.push(self.close(at).name().to_vec());
+            let field = self.close(at);
+            names.push(field.name().to_vec());
+            self.views.retire(field);
         }
         names
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        if self.views.is_watched() {
+            self.views.retire_all(std::mem::take(&mut self.fields));
+        }
     }
 }

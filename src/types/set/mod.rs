@@ -10,9 +10,12 @@
 //! Always: at most `types::HELD_BYTES` in its entry; a form never goes back to a smaller one by itself. Positions
 //! from 0 to `len` name members while nothing changes.
 
+mod frozen;
 mod member;
 pub mod rdb;
 pub mod table;
+
+pub use frozen::Frozen;
 
 use crate::base::digest::Digest;
 use crate::base::number::{digits_i64, parse_i64};
@@ -21,11 +24,12 @@ use crate::codec::intset::Intset;
 use crate::codec::listpack::{self, Builder, Item, Listpack};
 use crate::codec::lzf;
 use crate::codec::rdb::encode::{write_integer, write_length, write_string};
-use crate::codec::rdb::value_type;
+use crate::codec::rdb::{Dialect, value_type};
 use crate::config::Config;
+use crate::types::frozen::LEN_MIN;
 use crate::types::set::table::Table;
 use crate::types::word::{Large, one_word};
-use crate::types::{Collection, Encoding, Kind, Value};
+use crate::types::{self, Collection, Encoding, Kind, Value};
 
 one_word!(
     /// A set.
@@ -357,6 +361,14 @@ impl Collection for Set {
             Item::Int(value) => write_integer(out, value),
             Item::Bytes(bytes) => write_string(out, bytes, compressor.as_deref_mut()),
         });
+    }
+
+    #[inline]
+    fn freeze(&mut self, _dialect: Dialect) -> Option<types::Frozen> {
+        match self.form_mut() {
+            SetForm::Table(table) if table.len() >= LEN_MIN => Some(types::Frozen::Set(Frozen::new(table))),
+            SetForm::Intset(_) | SetForm::Listpack(_) | SetForm::Table(_) => None,
+        }
     }
 
     fn digest(&self, digest: &mut Digest) {

@@ -8,8 +8,11 @@
 //! positions from the last to the first: whatever moves meanwhile moves to the front, and is met there.
 //! Always: the index and the vector hold the same members, each once.
 
+use std::mem::ManuallyDrop;
+
 use crate::base::alloc::size_class;
 use crate::base::hash::hash_key;
+use crate::types::frozen::{Block, View, Views, borrowed};
 use crate::types::index::Index;
 use crate::types::set::member::Member;
 
@@ -21,11 +24,13 @@ const ROOM_MIN: usize = 16;
 pub struct Table {
     members: Vec<Member>,
     index: Index,
+    views: Views<Member>,
 }
 
 impl Table {
     pub fn with_capacity(len: usize) -> Table {
-        Table { members: Vec::with_capacity(len), index: Index::with_capacity(len) }
+        let (members, index) = (Vec::with_capacity(len), Index::with_capacity(len));
+        Table { members, index, views: Views::default() }
     }
 
     #[inline]
@@ -68,7 +73,9 @@ impl Table {
             self.members.reserve_exact((self.members.len() / 2).max(ROOM_MIN));
         }
         self.index.insert(hash, self.members.len());
-        self.members.push(Member::new(member));
+        let member = Member::new(member);
+        self.views.born(member.address());
+        self.members.push(member);
         true
     }
 
@@ -100,7 +107,7 @@ impl Table {
 
     /// The last member takes the place of one that the index has already forgotten.
     fn close(&mut self, position: usize) {
-        self.members.swap_remove(position);
+        self.views.retire(self.members.swap_remove(position));
         if let Some(moved) = self.members.get(position) {
             self.index.relocate(hash_key(moved.bytes()), self.members.len(), position);
         }
@@ -109,7 +116,22 @@ impl Table {
         }
     }
 
+    /// All members as they are now.
+    pub fn freeze(&mut self) -> (Vec<ManuallyDrop<Member>>, View<Member>) {
+        let view = self.views.open(self.members.len() * size_of::<Member>());
+        // SAFETY: the view keeps the blocks: whoever lets a member go tells `views`, and members do not change.
+        (unsafe { borrowed(&self.members) }, view)
+    }
+
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> + ExactSizeIterator {
         self.members.iter().map(Member::bytes)
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        if self.views.is_watched() {
+            self.views.retire_all(std::mem::take(&mut self.members));
+        }
     }
 }

@@ -16,6 +16,7 @@ use std::ptr::NonNull;
 
 use crate::base::alloc::size_class;
 use crate::base::prefetch::prefetch;
+use crate::types::frozen::Block;
 
 /// The score lies at the front, which also gives the block its alignment.
 const SCORE_BYTES: usize = 8;
@@ -116,6 +117,38 @@ impl Member {
     #[inline]
     pub fn prefetch(self) {
         prefetch(self.0.as_ptr());
+    }
+}
+
+/// A member's block, owned: what the set has let go of.
+pub struct Owned(Member);
+
+impl Owned {
+    /// # Safety
+    /// Neither table nor tree has the member any more, and no copy of the pointer is used after this is dropped.
+    pub unsafe fn new(member: Member) -> Owned {
+        Owned(member)
+    }
+}
+
+// SAFETY: it owns its block, which holds plain bytes only.
+unsafe impl Send for Owned {}
+
+impl Block for Owned {
+    fn address(&self) -> Option<usize> {
+        Some(self.0.as_ptr().addr())
+    }
+
+    fn heap_bytes(&self) -> usize {
+        // SAFETY: the block is freed when this is dropped, not earlier.
+        Member::heap_bytes(unsafe { self.0.bytes() }.len())
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: says the contract of `new`.
+        unsafe { self.0.free() }
     }
 }
 

@@ -9,6 +9,7 @@
 //! into a range of ranks (`rank_of` for either end), and everything else goes by ranks.
 //! Always: a score is never NaN; a small set becomes a large one when it outgrows its limits, and not small again.
 
+mod frozen;
 mod member;
 mod pairs;
 mod ranked;
@@ -19,6 +20,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use frozen::Frozen;
 pub use tree::Probe;
 
 use std::ops::Range;
@@ -28,10 +30,11 @@ use crate::base::double::write_percent_17g;
 use crate::codec::listpack::{Item, Listpack};
 use crate::codec::lzf;
 use crate::codec::rdb::encode::{write_length, write_string};
-use crate::codec::rdb::value_type;
+use crate::codec::rdb::{Dialect, value_type};
 use crate::config::Config;
+use crate::types::frozen::LEN_MIN;
 use crate::types::word::{Large, one_word};
-use crate::types::{Collection, Encoding, Kind, Value};
+use crate::types::{self, Collection, Encoding, Kind, Value};
 use ranked::Ranked;
 
 /// Up to which size a set is stored as a listpack.
@@ -304,6 +307,16 @@ impl Collection for SortedSet {
                     out.extend_from_slice(&score.to_le_bytes());
                 }
             }
+        }
+    }
+
+    #[inline]
+    fn freeze(&mut self, _dialect: Dialect) -> Option<types::Frozen> {
+        match self.form_mut() {
+            SortedSetForm::Tree(ranked) if ranked.len() >= LEN_MIN => {
+                Some(types::Frozen::SortedSet(Frozen::new(ranked)))
+            }
+            SortedSetForm::Listpack(_) | SortedSetForm::Tree(_) => None,
         }
     }
 

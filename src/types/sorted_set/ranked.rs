@@ -13,9 +13,10 @@
 use std::ops::Range;
 
 use crate::base::hash::hash_key;
-use crate::types::sorted_set::member::Member;
+use crate::types::frozen::{View, Views};
+use crate::types::sorted_set::member::{Member, Owned};
 use crate::types::sorted_set::table::Table;
-use crate::types::sorted_set::tree::{Iter, IterRev, Probe, Tree};
+use crate::types::sorted_set::tree::{Iter, IterRev, Probe, SharedLeaf, Tree};
 
 /// A sorted set of any size.
 pub struct Ranked {
@@ -23,6 +24,7 @@ pub struct Ranked {
     tree: Tree,
     /// Heap bytes of the members' blocks.
     block_bytes: usize,
+    views: Views<Owned>,
 }
 
 // SAFETY: a set owns the blocks that its pointers lead to, and shares them with nobody.
@@ -51,7 +53,7 @@ fn hash_of(member: Member) -> u64 {
 impl Ranked {
     /// An empty set with room for `expected` members by name.
     pub fn new(expected: usize) -> Ranked {
-        Ranked { table: Table::new(expected), tree: Tree::default(), block_bytes: 0 }
+        Ranked { table: Table::new(expected), tree: Tree::default(), block_bytes: 0, views: Views::default() }
     }
 
     #[inline]
@@ -91,6 +93,7 @@ impl Ranked {
             None => {
                 let member = Member::new(bytes, score);
                 self.block_bytes += Member::heap_bytes(bytes.len());
+                self.views.born(member.as_ptr().addr());
                 self.table.insert(hash, member, hash_of);
                 // SAFETY: blocks are freed in `let_go` and `drop` alone, when the tree no longer has them.
                 unsafe { self.tree.insert(score, member) };
@@ -129,15 +132,15 @@ impl Ranked {
     /// Takes out the members of these ranks, after showing each.
     pub fn remove_ranks(&mut self, ranks: Range<usize>, mut show: impl FnMut(&[u8], f64)) {
         let (is_front, is_back) = (ranks.start == 0, ranks.end == self.len());
-        let Ranked { table, tree, block_bytes } = self;
+        let Ranked { table, tree, block_bytes, views } = self;
         tree.remove(ranks, &mut |member| {
             let bytes = bytes_of(member);
             show(bytes, score_of(member));
             table.remove(hash_key(bytes), |other| other == member, hash_of);
             *block_bytes -= Member::heap_bytes(bytes.len());
             // SAFETY: the table has given it back, the tree does not read members that it hands over, and nothing outside
-            // this file keeps them.
-            unsafe { member.free() };
+            // this file keeps them but views, which are told.
+            views.retire(unsafe { Owned::new(member) });
         });
         // Who takes from an end, takes from it again.
         if is_front != is_back
@@ -150,8 +153,15 @@ impl Ranked {
     /// Frees the block of a member that is neither in the table nor in the tree any more.
     fn let_go(&mut self, member: Member) {
         self.block_bytes -= Member::heap_bytes(bytes_of(member).len());
-        // SAFETY: table and tree have given it back, and nothing outside this file keeps members.
-        unsafe { member.free() };
+        // SAFETY: table and tree have given it back, and nothing outside this file keeps members but views, which are told.
+        self.views.retire(unsafe { Owned::new(member) });
+    }
+
+    /// All members as they are now, ascending.
+    pub fn freeze(&mut self) -> (Vec<SharedLeaf>, View<Owned>) {
+        let leaves = self.tree.share();
+        let view = self.views.open(size_of_val(leaves.as_slice()));
+        (leaves, view)
     }
 
     pub fn iter(&self, ranks: Range<usize>) -> Members<Iter<'_>> {
@@ -205,10 +215,13 @@ impl Clone for Ranked {
 
 impl Drop for Ranked {
     fn drop(&mut self) {
-        for (_, member) in self.tree.iter(0..self.tree.len()) {
-            // SAFETY: all members are in the tree, once; the iterator reads the nodes only, and neither table nor tree is
-            // used afterwards.
-            unsafe { member.free() };
+        // SAFETY: all members are in the tree, once; the iterator reads the nodes only, and neither table nor tree is used
+        // afterwards.
+        let members = self.tree.iter(0..self.tree.len()).map(|(_, member)| unsafe { Owned::new(member) });
+        if self.views.is_watched() {
+            self.views.retire_all(members.collect());
+        } else {
+            members.for_each(drop);
         }
     }
 }

@@ -19,11 +19,12 @@ mod node;
 mod tests;
 
 pub use iter::{Iter, IterRev};
+pub use node::SharedLeaf;
 
 use std::ops::Range;
 
 use crate::types::sorted_set::member::Member;
-use node::{Inner, Node};
+use node::{Inner, LEAF, Node};
 
 /// A place between two neighbours, told by what lies before it.
 #[derive(Clone, Copy, Debug)]
@@ -153,6 +154,13 @@ impl Tree {
     /// The members of these ranks, descending.
     pub fn iter_rev(&self, ranks: Range<usize>) -> IterRev<'_> {
         IterRev::new(&self.root, ranks)
+    }
+
+    /// All leaves, ascending, as they are now.
+    pub fn share(&self) -> Vec<SharedLeaf> {
+        let mut leaves = Vec::with_capacity(self.len / LEAF * 2 + 1);
+        self.root.share(&mut leaves);
+        leaves
     }
 
     /// Bytes of heap, without the members' blocks.

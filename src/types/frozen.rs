@@ -1,0 +1,214 @@
+//! Frozen: a large collection as it was at one moment, read without its shard's lock while it goes on changing.
+//!
+//! ```text
+//!   collection (under its shard's lock)              view (a snapshot's thread, no lock)
+//!   pointers to blocks  a b c d    --freeze-->       a copy of the pointers:  a b c d
+//!   takes out b, c gets another value                reads a, b, the old c, d
+//!        old blocks b and c  --retire-->  limbo      ends: closes the limbo, which frees them
+//! ```
+//!
+//! To encode millions of elements takes long, to copy their pointers does not: a snapshot freezes what is large and encodes it later.
+//! Each large form keeps a [`Views`] beside its blocks and tells it of every block that comes or goes; while it is watched it replaces
+//! blocks instead of writing into them.
+//! Always: a block that a view shows is neither changed nor freed before the view ends, whatever becomes of the collection; what is
+//! kept for views is at most what the collection had when it was frozen.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
+use std::sync::{Arc, Mutex};
+
+use crate::base::alloc::{Purpose, SetAside};
+use crate::base::sync::lock;
+use crate::codec::lzf;
+use crate::types::{hash, set, sorted_set};
+
+/// Collections of fewer elements are copied where they are: that takes less than a tenth of a millisecond.
+pub const LEN_MIN: usize = if cfg!(test) { 8 } else { 256 };
+
+/// How many elements ahead of the one that is encoded are fetched into the cache.
+pub const AHEAD: usize = 12;
+
+/// The heap block of an element, owned: to drop it is to free it.
+pub trait Block: Send {
+    /// Where it is, if there is a block.
+    fn address(&self) -> Option<usize>;
+    fn heap_bytes(&self) -> usize;
+}
+
+/// Blocks that their collection has let go of, and a view still shows.
+struct Limbo<B> {
+    /// No view is left. Stored under the mutex; Release, Acquire: all that the views have read, before the collection writes into blocks.
+    is_closed: AtomicBool,
+    state: Mutex<State<B>>,
+}
+
+struct State<B> {
+    views: usize,
+    retired: Vec<B>,
+    /// What is retired is the snapshot's, and no reason to evict keys.
+    set_aside: SetAside,
+}
+
+/// What a collection knows of the views on it: nothing, as a rule.
+pub struct Views<B>(Option<Box<Watched<B>>>);
+
+struct Watched<B> {
+    limbo: Arc<Limbo<B>>,
+    /// Blocks that came after the last freeze: no view shows them.
+    born: HashSet<usize>,
+}
+
+impl<B: Block> Views<B> {
+    /// Begins a view. The caller copies all its pointers before anything changes. `bytes`: what the copy takes.
+    pub fn open(&mut self, bytes: usize) -> View<B> {
+        let set_aside = SetAside::new(Purpose::Snapshot, bytes);
+        if let Some(watched) = &mut self.0 {
+            let mut state = lock(&watched.limbo.state);
+            if state.views > 0 {
+                state.views += 1;
+                drop(state);
+                watched.born.clear();
+                return View { limbo: watched.limbo.clone(), _set_aside: set_aside };
+            }
+        }
+        let state = State { views: 1, retired: Vec::new(), set_aside: SetAside::new(Purpose::Snapshot, 0) };
+        let limbo = Arc::new(Limbo { is_closed: AtomicBool::new(false), state: Mutex::new(state) });
+        self.0 = Some(Box::new(Watched { limbo: limbo.clone(), born: HashSet::new() }));
+        View { limbo, _set_aside: set_aside }
+    }
+
+    /// Forgets views that have ended.
+    #[cold]
+    fn watched(&mut self) -> Option<&mut Watched<B>> {
+        if self.0.as_ref().is_some_and(|watched| watched.limbo.is_closed.load(Acquire)) {
+            self.0 = None;
+        }
+        self.0.as_deref_mut()
+    }
+
+    /// The collection has got a block with this address ([`Block::address`]).
+    #[inline]
+    pub fn born(&mut self, address: impl Into<Option<usize>>) {
+        if self.0.is_some()
+            && let (Some(watched), Some(address)) = (self.watched(), address.into())
+        {
+            watched.born.insert(address);
+        }
+    }
+
+    /// The collection lets go of this block.
+    #[inline]
+    pub fn retire(&mut self, block: B) {
+        if self.0.is_some() {
+            self.retire_all(vec![block]);
+        }
+    }
+
+    /// The collection lets go of these blocks.
+    #[cold]
+    pub fn retire_all(&mut self, mut blocks: Vec<B>) {
+        let Some(watched) = self.watched() else { return };
+        blocks.retain(|block| block.address().is_some_and(|address| !watched.born.remove(&address)));
+        let bytes = blocks.iter().map(B::heap_bytes).sum();
+        let mut state = lock(&watched.limbo.state);
+        if state.views > 0 {
+            state.set_aside.grow(bytes);
+            state.retired.append(&mut blocks);
+        }
+    }
+
+    /// Is there a view, as far as is known?
+    #[inline]
+    pub fn is_watched(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+impl<B> Default for Views<B> {
+    fn default() -> Views<B> {
+        Views(None)
+    }
+}
+
+/// Nobody looks at a copy.
+impl<B> Clone for Views<B> {
+    fn clone(&self) -> Views<B> {
+        Views(None)
+    }
+}
+
+impl<B> fmt::Debug for Views<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "watched" } else { "unwatched" })
+    }
+}
+
+/// Keeps what it was opened for alive and unchanged until it is dropped.
+pub struct View<B> {
+    limbo: Arc<Limbo<B>>,
+    _set_aside: SetAside,
+}
+
+impl<B> Drop for View<B> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.limbo.state);
+        state.views -= 1;
+        let mut retired = Vec::new();
+        if state.views == 0 {
+            self.limbo.is_closed.store(true, Release);
+            retired = std::mem::take(&mut state.retired);
+        }
+        drop(state);
+        // Freed here, outside of the mutex; what was set aside for it goes with the limbo.
+        drop(retired);
+    }
+}
+
+/// Copies of owned blocks that are not to be freed through the copies.
+///
+/// # Safety
+/// The blocks live as long as the copies are used: a [`View`] that is opened in the same breath sees to it.
+pub unsafe fn borrowed<B>(blocks: &[B]) -> Vec<ManuallyDrop<B>> {
+    let mut copies = Vec::with_capacity(blocks.len());
+    // SAFETY: `ManuallyDrop<B>` has the layout of `B`, the room is there, and what is copied is dropped once, by its owner.
+    unsafe {
+        blocks.as_ptr().cast::<ManuallyDrop<B>>().copy_to_nonoverlapping(copies.as_mut_ptr(), blocks.len());
+        copies.set_len(blocks.len());
+    }
+    copies
+}
+
+/// A frozen collection, which is encoded step by step.
+pub enum Frozen {
+    Hash(hash::Frozen),
+    Set(set::Frozen),
+    SortedSet(sorted_set::Frozen),
+}
+
+impl Frozen {
+    /// Appends the next part of the value as it stands behind its type byte, about `bytes` of it. True when that was the last.
+    pub fn encode(
+        &mut self,
+        out: &mut Vec<u8>,
+        bytes: usize,
+        compressor: Option<&mut lzf::Compressor>,
+    ) -> bool {
+        let enough = out.len() + bytes;
+        match self {
+            Frozen::Hash(hash) => hash.encode(out, enough, compressor),
+            Frozen::Set(set) => set.encode(out, enough, compressor),
+            Frozen::SortedSet(set) => set.encode(out, enough, compressor),
+        }
+    }
+
+    /// Bytes that the copied pointers take.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Frozen::Hash(hash) => hash.bytes(),
+            Frozen::Set(set) => set.bytes(),
+            Frozen::SortedSet(set) => set.bytes(),
+        }
+    }
+}
