@@ -15,7 +15,6 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, Mutex};
 
@@ -166,20 +165,6 @@ impl<B> Drop for View<B> {
     }
 }
 
-/// Copies of owned blocks that are not to be freed through the copies.
-///
-/// # Safety
-/// The blocks live as long as the copies are used: a [`View`] that is opened in the same breath sees to it.
-pub unsafe fn borrowed<B>(blocks: &[B]) -> Vec<ManuallyDrop<B>> {
-    let mut copies = Vec::with_capacity(blocks.len());
-    // SAFETY: `ManuallyDrop<B>` has the layout of `B`, the room is there, and what is copied is dropped once, by its owner.
-    unsafe {
-        blocks.as_ptr().cast::<ManuallyDrop<B>>().copy_to_nonoverlapping(copies.as_mut_ptr(), blocks.len());
-        copies.set_len(blocks.len());
-    }
-    copies
-}
-
 /// A frozen collection, which is encoded step by step.
 pub enum Frozen {
     Hash(hash::Frozen),
@@ -212,3 +197,6 @@ impl Frozen {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -10,6 +10,7 @@
 //! nothing about where it is stored.
 
 pub mod bitmap;
+pub mod dense;
 pub mod encoding;
 pub mod frozen;
 pub mod geo;

@@ -13,6 +13,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::base::alloc::size_class;
+use crate::types::dense::Dense;
 use crate::types::hash::field::Field;
 
 type Pair = Reverse<(i64, u32)>;
@@ -47,7 +48,7 @@ impl Deadlines {
     }
 
     /// The field at `position` of `fields` has got its deadline, or has come there with it.
-    pub fn note(&mut self, fields: &[Field], position: usize) {
+    pub fn note(&mut self, fields: &Dense<Field>, position: usize) {
         let Some(deadline) = fields[position].deadline() else { return };
         if self.heap.len() > 2 * self.timed + STALE_MIN {
             let pairs = fields.iter().enumerate();
@@ -67,7 +68,7 @@ impl Deadlines {
     }
 
     /// The position of a field that is due before `now`; its pair is gone.
-    pub fn pop_due(&mut self, fields: &[Field], now: i64) -> Option<usize> {
+    pub fn pop_due(&mut self, fields: &Dense<Field>, now: i64) -> Option<usize> {
         while let Some(Reverse((deadline, position))) = self.heap.peek().copied()
             && deadline < now
         {

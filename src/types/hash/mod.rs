@@ -25,6 +25,7 @@ use crate::codec::listpack::{self, Item, Listpack, Pos};
 use crate::codec::lzf;
 use crate::codec::rdb::Dialect;
 use crate::config::Config;
+use crate::types::dense::Dense;
 use crate::types::frozen::LEN_MIN;
 use crate::types::hash::field::Field;
 use crate::types::hash::table::Table;
@@ -127,7 +128,7 @@ impl Hash {
     pub fn iter(&self, now: UnixMs) -> Iter<'_> {
         match self.form() {
             HashForm::Listpack(list) => Iter::Listpack(list.iter()),
-            HashForm::Table(table) => Iter::Table { fields: table.fields().iter(), now },
+            HashForm::Table(table) => Iter::Table { fields: table.fields(), next: 0, now },
         }
     }
 
@@ -179,7 +180,7 @@ fn pair(field: &Field) -> (Item<'_>, Item<'_>) {
 /// Fields with their values.
 pub enum Iter<'a> {
     Listpack(listpack::Iter<'a>),
-    Table { fields: std::slice::Iter<'a, Field>, now: UnixMs },
+    Table { fields: &'a Dense<Field>, next: usize, now: UnixMs },
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -189,7 +190,15 @@ impl<'a> Iterator for Iter<'a> {
     fn next(&mut self) -> Option<(Item<'a>, Item<'a>)> {
         match self {
             Iter::Listpack(items) => items.next().zip(items.next()),
-            Iter::Table { fields, now } => fields.find(|field| is_live(field, *now)).map(pair),
+            Iter::Table { fields, next, now } => {
+                while let Some(field) = fields.get(*next) {
+                    *next += 1;
+                    if is_live(field, *now) {
+                        return Some(pair(field));
+                    }
+                }
+                None
+            }
         }
     }
 }

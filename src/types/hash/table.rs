@@ -8,35 +8,27 @@
 //! What is due next is known (`hash::due`).
 //! Always: the index and the vector hold the same fields, each once. Nothing here expires by itself.
 
-use std::mem::ManuallyDrop;
-
-use crate::base::alloc::size_class;
 use crate::base::hash::hash_key;
 use crate::base::ids::UnixMs;
-use crate::types::frozen::{Block, View, Views, borrowed};
+use crate::types::dense::{Dense, DenseView};
 use crate::types::hash::due::Deadlines;
 use crate::types::hash::field::Field;
 use crate::types::index::Index;
 
-/// Fields that a vector makes room for at least.
-const ROOM_MIN: usize = 16;
-
 /// Fields and where they are.
 #[derive(Clone, Default, Debug)]
 pub struct Table {
-    fields: Vec<Field>,
+    fields: Dense<Field>,
     index: Index,
     deadlines: Deadlines,
-    views: Views<Field>,
 }
 
 impl Table {
     pub fn with_capacity(len: usize) -> Table {
         Table {
-            fields: Vec::with_capacity(len),
+            fields: Dense::with_capacity(len),
             index: Index::with_capacity(len),
             deadlines: Deadlines::default(),
-            views: Views::default(),
         }
     }
 
@@ -66,15 +58,7 @@ impl Table {
 
     /// Bytes of heap behind the table's own.
     pub fn heap_bytes(&self) -> usize {
-        let places = match self.fields.capacity() {
-            0 => 0,
-            capacity => size_class(capacity * size_of::<Field>()),
-        };
-        let deadlines = self.deadlines.heap_bytes();
-        self.index.heap_bytes()
-            + places
-            + deadlines
-            + self.fields.iter().map(Field::heap_bytes).sum::<usize>()
+        self.index.heap_bytes() + self.fields.heap_bytes() + self.deadlines.heap_bytes()
     }
 
     #[inline]
@@ -90,7 +74,7 @@ impl Table {
 
     /// All fields, by position.
     #[inline]
-    pub fn fields(&self) -> &[Field] {
+    pub fn fields(&self) -> &Dense<Field> {
         &self.fields
     }
 
@@ -105,7 +89,7 @@ impl Table {
                 if self.deadlines.timed() > 0 {
                     self.set_deadline_at(at, deadline);
                 }
-                self.change(at, |field| field.set_value(value));
+                self.fields.change(at, |field| field.set_value(value));
                 false
             }
             None => {
@@ -115,34 +99,15 @@ impl Table {
         }
     }
 
-    /// Changes the field at a position: where it lies, unless somebody may be looking at it.
-    #[inline]
-    fn change(&mut self, at: usize, change: impl FnOnce(&mut Field)) {
-        if !self.views.is_watched() {
-            return change(&mut self.fields[at]);
-        }
-        let mut copy = self.fields[at].clone();
-        change(&mut copy);
-        self.views.born(copy.address());
-        self.views.retire(std::mem::replace(&mut self.fields[at], copy));
-    }
-
     /// All fields as they are now.
-    pub fn freeze(&mut self) -> (Vec<ManuallyDrop<Field>>, View<Field>) {
-        let view = self.views.open(self.fields.len() * size_of::<Field>());
-        // SAFETY: the view keeps the fields: whoever changes one or lets it go asks `views` first.
-        (unsafe { borrowed(&self.fields) }, view)
+    pub fn freeze(&mut self) -> DenseView<Field> {
+        self.fields.freeze()
     }
 
     /// Adds a field whose name is not in the table.
     fn add(&mut self, hash: u64, field: Field) {
-        if self.fields.len() == self.fields.capacity() {
-            // Half as much again: doubling would leave a quarter of the memory of a growing hash unused on average.
-            self.fields.reserve_exact((self.fields.len() / 2).max(ROOM_MIN));
-        }
         let position = self.fields.len();
         self.index.insert(hash, position);
-        self.views.born(field.address());
         let is_timed = field.deadline().is_some();
         self.fields.push(field);
         if is_timed {
@@ -173,7 +138,7 @@ impl Table {
     fn set_deadline_at(&mut self, at: usize, deadline: Option<UnixMs>) {
         let old = self.fields[at].deadline();
         if old != deadline {
-            self.change(at, |field| field.set_deadline(deadline));
+            self.fields.change(at, |field| field.set_deadline(deadline));
             self.deadlines.count(old.is_some(), deadline.is_some());
             self.deadlines.note(&self.fields, at);
         }
@@ -185,28 +150,23 @@ impl Table {
         let place = self.index.find(hash_key(name), |at| self.fields[at].name() == name)?;
         let at = self.index.position(place);
         self.index.remove(place);
-        let field = self.close(at);
-        let deadline = field.deadline();
-        self.views.retire(field);
-        Some(deadline)
+        Some(self.close(at, Field::deadline))
     }
 
-    /// The last field takes the place of one that the index has already forgotten, and which is handed over.
-    fn close(&mut self, at: usize) -> Field {
-        let field = self.fields.swap_remove(at);
+    /// The last field takes the place of one that the index has already forgotten, and which is shown before it is gone.
+    fn close<R>(&mut self, at: usize, show: impl FnOnce(&Field) -> R) -> R {
+        let (shown, was_timed) =
+            self.fields.swap_remove(at, |field| (show(field), field.deadline().is_some()));
         if let Some(moved) = self.fields.get(at) {
             self.index.relocate(hash_key(moved.name()), self.fields.len(), at);
         }
-        if self.fields.len() > ROOM_MIN && self.fields.len() * 4 < self.fields.capacity() {
-            self.fields.shrink_to(self.fields.len() * 2);
-        }
         if self.deadlines.timed() > 0 {
-            self.deadlines.count(field.deadline().is_some(), false);
+            self.deadlines.count(was_timed, false);
             if at < self.fields.len() {
                 self.deadlines.note(&self.fields, at);
             }
         }
-        field
+        shown
     }
 
     /// Takes out up to `max` fields that are past their deadline, and gives back their names.
@@ -218,18 +178,8 @@ impl Table {
             let hash = hash_key(self.fields[at].name());
             let place = self.index.find(hash, |position| position == at);
             self.index.remove(place.expect("every position is in the index"));
-            let field = self.close(at);
-            names.push(field.name().to_vec());
-            self.views.retire(field);
+            names.push(self.close(at, |field| field.name().to_vec()));
         }
         names
-    }
-}
-
-impl Drop for Table {
-    fn drop(&mut self) {
-        if self.views.is_watched() {
-            self.views.retire_all(std::mem::take(&mut self.fields));
-        }
     }
 }

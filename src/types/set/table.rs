@@ -8,29 +8,21 @@
 //! positions from the last to the first: whatever moves meanwhile moves to the front, and is met there.
 //! Always: the index and the vector hold the same members, each once.
 
-use std::mem::ManuallyDrop;
-
-use crate::base::alloc::size_class;
 use crate::base::hash::hash_key;
-use crate::types::frozen::{Block, View, Views, borrowed};
+use crate::types::dense::{Dense, DenseView};
 use crate::types::index::Index;
 use crate::types::set::member::Member;
-
-/// Members that a vector makes room for at least.
-const ROOM_MIN: usize = 16;
 
 /// Members and where they are.
 #[derive(Clone, Default, Debug)]
 pub struct Table {
-    members: Vec<Member>,
+    members: Dense<Member>,
     index: Index,
-    views: Views<Member>,
 }
 
 impl Table {
     pub fn with_capacity(len: usize) -> Table {
-        let (members, index) = (Vec::with_capacity(len), Index::with_capacity(len));
-        Table { members, index, views: Views::default() }
+        Table { members: Dense::with_capacity(len), index: Index::with_capacity(len) }
     }
 
     #[inline]
@@ -44,11 +36,7 @@ impl Table {
 
     /// Bytes of heap behind the table's own.
     pub fn heap_bytes(&self) -> usize {
-        let places = match self.members.capacity() {
-            0 => 0,
-            capacity => size_class(capacity * size_of::<Member>()),
-        };
-        self.index.heap_bytes() + places + self.members.iter().map(Member::heap_bytes).sum::<usize>()
+        self.index.heap_bytes() + self.members.heap_bytes()
     }
 
     /// Slots of the index, for DEBUG HTSTATS.
@@ -68,14 +56,8 @@ impl Table {
         if self.index.find(hash, |at| self.members[at].bytes() == member).is_some() {
             return false;
         }
-        if self.members.len() == self.members.capacity() {
-            // Half as much again: doubling would leave a quarter of the memory of a growing set unused on average.
-            self.members.reserve_exact((self.members.len() / 2).max(ROOM_MIN));
-        }
         self.index.insert(hash, self.members.len());
-        let member = Member::new(member);
-        self.views.born(member.address());
-        self.members.push(member);
+        self.members.push(Member::new(member));
         true
     }
 
@@ -107,31 +89,18 @@ impl Table {
 
     /// The last member takes the place of one that the index has already forgotten.
     fn close(&mut self, position: usize) {
-        self.views.retire(self.members.swap_remove(position));
+        self.members.swap_remove(position, |_| ());
         if let Some(moved) = self.members.get(position) {
             self.index.relocate(hash_key(moved.bytes()), self.members.len(), position);
-        }
-        if self.members.len() > ROOM_MIN && self.members.len() * 4 < self.members.capacity() {
-            self.members.shrink_to(self.members.len() * 2);
         }
     }
 
     /// All members as they are now.
-    pub fn freeze(&mut self) -> (Vec<ManuallyDrop<Member>>, View<Member>) {
-        let view = self.views.open(self.members.len() * size_of::<Member>());
-        // SAFETY: the view keeps the blocks: whoever lets a member go tells `views`, and members do not change.
-        (unsafe { borrowed(&self.members) }, view)
+    pub fn freeze(&mut self) -> DenseView<Member> {
+        self.members.freeze()
     }
 
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> + ExactSizeIterator {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.members.iter().map(Member::bytes)
-    }
-}
-
-impl Drop for Table {
-    fn drop(&mut self) {
-        if self.views.is_watched() {
-            self.views.retire_all(std::mem::take(&mut self.members));
-        }
     }
 }
