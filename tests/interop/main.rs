@@ -29,6 +29,7 @@ mod fan_out;
 mod fidelity;
 mod field_deadlines;
 mod follow;
+mod large;
 mod memory;
 mod migration;
 mod promotion;
