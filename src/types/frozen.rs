@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use crate::base::alloc::{Purpose, SetAside};
 use crate::base::sync::lock;
 use crate::codec::lzf;
-use crate::types::{hash, set, sorted_set};
+use crate::types::{hash, list, set, sorted_set};
 
 /// Collections of fewer elements are copied where they are: that takes less than a tenth of a millisecond.
 pub const LEN_MIN: usize = if cfg!(test) { 8 } else { 256 };
@@ -168,6 +168,7 @@ impl<B> Drop for View<B> {
 /// A frozen collection, which is encoded step by step.
 pub enum Frozen {
     Hash(hash::Frozen),
+    List(list::Frozen),
     Set(set::Frozen),
     SortedSet(sorted_set::Frozen),
 }
@@ -183,6 +184,7 @@ impl Frozen {
         let enough = out.len() + bytes;
         match self {
             Frozen::Hash(hash) => hash.encode(out, enough, compressor),
+            Frozen::List(list) => list.encode(out, enough, compressor),
             Frozen::Set(set) => set.encode(out, enough, compressor),
             Frozen::SortedSet(set) => set.encode(out, enough, compressor),
         }
@@ -192,6 +194,7 @@ impl Frozen {
     pub fn bytes(&self) -> usize {
         match self {
             Frozen::Hash(hash) => hash.bytes(),
+            Frozen::List(list) => list.bytes(),
             Frozen::Set(set) => set.bytes(),
             Frozen::SortedSet(set) => set.bytes(),
         }

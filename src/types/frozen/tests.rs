@@ -8,7 +8,7 @@ use crate::base::random::{Rng, os_seed};
 use crate::codec::rdb::Dialect;
 use crate::config::Config;
 use crate::types::hash::{self, Deadline, NEVER};
-use crate::types::{Collection, Hash, Set, SortedSet, set, sorted_set};
+use crate::types::{Collection, Hash, List, Set, SortedSet, list, set, sorted_set};
 
 /// Distinct names: more than fit into a few segments, leaves and buckets (all small in tests).
 const NAMES: u64 = 150;
@@ -19,7 +19,7 @@ const DIALECTS: [Dialect; 3] = [Dialect::Common, Dialect::Redis12, Dialect::Valk
 /// A collection that can be changed at random.
 trait Subject: Collection + Default {
     fn change(&mut self, name: &[u8], rng: &mut Rng, config: &Config);
-    fn remove(&mut self, name: &[u8], rng: &mut Rng);
+    fn remove(&mut self, name: &[u8], rng: &mut Rng, config: &Config);
 }
 
 impl Subject for Hash {
@@ -31,7 +31,7 @@ impl Subject for Hash {
         }
     }
 
-    fn remove(&mut self, name: &[u8], rng: &mut Rng) {
+    fn remove(&mut self, name: &[u8], rng: &mut Rng, _config: &Config) {
         match rng.below(9) {
             0 => drop(self.take_due(UnixMs(rng.below(100) as i64), 3)),
             _ => drop(Hash::remove(self, name, NEVER)),
@@ -44,7 +44,7 @@ impl Subject for Set {
         self.add(name, &set::Limits::of(config));
     }
 
-    fn remove(&mut self, name: &[u8], rng: &mut Rng) {
+    fn remove(&mut self, name: &[u8], rng: &mut Rng, _config: &Config) {
         match (rng.below(3), rng.index(self.len())) {
             (0, Some(position)) => self.remove_at(position),
             (_, _) => drop(Set::remove(self, name)),
@@ -57,10 +57,34 @@ impl Subject for SortedSet {
         self.set(name, rng.below(50) as f64, sorted_set::Limits::of(config));
     }
 
-    fn remove(&mut self, name: &[u8], rng: &mut Rng) {
+    fn remove(&mut self, name: &[u8], rng: &mut Rng, _config: &Config) {
         match (rng.below(9), rng.index(self.len())) {
             (0, Some(first)) => self.remove_ranks(first..self.len().min(first + 5), |_, _| {}),
             (_, _) => drop(SortedSet::remove(self, name)),
+        }
+    }
+}
+
+impl Subject for List {
+    fn change(&mut self, name: &[u8], rng: &mut Rng, config: &Config) {
+        let limits = list::Limits::of(config);
+        self.expect(name.len(), 1, limits);
+        match (rng.below(4), rng.index(self.len())) {
+            (0, Some(at)) => drop(self.set(at as i64, name, limits)),
+            (1, _) => drop(self.insert(b"7-------", list::Side::After, name, limits)),
+            (2, _) => self.push(list::End::Head, name),
+            (_, _) => self.push(list::End::Tail, name),
+        }
+    }
+
+    fn remove(&mut self, name: &[u8], rng: &mut Rng, config: &Config) {
+        let limits = list::Limits::of(config);
+        match rng.below(4) {
+            0 => drop(self.remove_equal(name, list::End::Tail, 1, limits)),
+            1 => drop(self.pop(list::End::Head, |_| ())),
+            2 => drop(self.pop(list::End::Tail, |_| ())),
+            _ if self.len() > 100 => self.remove_range(50, 10, limits),
+            _ => {}
         }
     }
 }
@@ -98,6 +122,8 @@ fn check<T: Subject>() {
     config.zset_max_listpack_entries = 4;
     config.set_max_intset_entries = 4;
     config.set_max_listpack_entries = 4;
+    config.list_max_listpack_size = 8;
+    config.list_compress_depth = u32::from(rng.below(2) == 0);
     let (sender, receiver) = mpsc::channel::<Case>();
     let done = std::thread::scope(|scope| {
         let reader = scope.spawn(move || read_views(&receiver, seed));
@@ -108,7 +134,7 @@ fn check<T: Subject>() {
             let name = format!("{number}{}", "-".repeat(number as usize % 40));
             match rng.below(100) {
                 0..60 => subject.change(name.as_bytes(), &mut rng, &config),
-                60..90 => subject.remove(name.as_bytes(), &mut rng),
+                60..90 => subject.remove(name.as_bytes(), &mut rng, &config),
                 90..98 => {
                     let dialect = DIALECTS[rng.below(3) as usize];
                     let mut expected = Vec::new();
@@ -120,7 +146,7 @@ fn check<T: Subject>() {
                 98 => subject = subject.clone(),
                 _ => (0..rng.below(200)).for_each(|_| {
                     let name = rng.below(NAMES).to_string();
-                    subject.remove(name.as_bytes(), &mut rng);
+                    subject.remove(name.as_bytes(), &mut rng, &config);
                 }),
             }
             if rng.below(500) == 0 {
@@ -137,6 +163,11 @@ fn check<T: Subject>() {
 #[test]
 fn views_of_hashes_show_what_was_there() {
     check::<Hash>();
+}
+
+#[test]
+fn views_of_lists_show_what_was_there() {
+    check::<List>();
 }
 
 #[test]

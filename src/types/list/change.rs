@@ -19,7 +19,7 @@ impl Quicklist {
         self.nodes[node].decompress();
         let limits = self.limits;
         let has_room = self.nodes[node].has_room(element.len(), limits);
-        let Node { data, count } = &mut self.nodes[node];
+        let Node { data, count } = &mut *self.nodes[node];
         match data {
             Data::Packed(list) => {
                 let found =
@@ -62,7 +62,7 @@ impl Quicklist {
         let tail = Node::packed(tail);
         self.nodes[node].count -= tail.count;
         debug_assert!(self.nodes[node].count > 0 && tail.count > 0, "not cut at an end");
-        self.nodes.insert(node + 1, tail);
+        self.nodes.insert(node + 1, tail.into());
     }
 
     /// Puts an element between two nodes: at the end of the one before `node` or at the start of `node` if there is room, else
@@ -83,7 +83,7 @@ impl Quicklist {
                 }
             }
         }
-        self.nodes.insert(node, Node::of(element, limits));
+        self.nodes.insert(node, Node::of(element, limits).into());
     }
 
     /// Replaces the element with this index, which must be below `len`.
@@ -91,7 +91,7 @@ impl Quicklist {
         let Place { node, offset } = self.locate(index);
         let limits = self.limits;
         self.nodes[node].decompress();
-        let Node { data, count } = &mut self.nodes[node];
+        let Node { data, count } = &mut *self.nodes[node];
         match data {
             Data::Packed(list) => {
                 let pos = list.seek(offset as i64).expect("located there");
@@ -103,13 +103,13 @@ impl Quicklist {
                     *count = offset as u32;
                     let tail = Node::packed(tail);
                     if tail.count > 0 {
-                        self.nodes.insert(node + 1, tail);
+                        self.nodes.insert(node + 1, tail.into());
                     }
                     self.insert_between(node + 1, element);
                     self.drop_if_empty(node);
                 }
             }
-            Data::Plain(_) => self.nodes[node] = Node::of(element, limits),
+            Data::Plain(_) => self.nodes[node] = Node::of(element, limits).into(),
             Data::Compressed(_) => unreachable!("opened above"),
         }
         self.settle(node);
@@ -135,7 +135,7 @@ impl Quicklist {
                 continue;
             }
             self.nodes[node].decompress();
-            let Node { data, count } = &mut self.nodes[node];
+            let Node { data, count } = &mut *self.nodes[node];
             let here = match data {
                 Data::Packed(list) => packed::remove_equal(list, element, from, max - removed),
                 Data::Plain(_) => 1,

@@ -9,6 +9,7 @@
 //! that is reported is the one that Redis 7.2 would have.
 
 mod change;
+mod frozen;
 pub mod limits;
 mod node;
 mod packed;
@@ -17,15 +18,17 @@ pub mod rdb;
 #[cfg(test)]
 mod tests;
 
+pub use frozen::Frozen;
 pub use limits::Limits;
 use quicklist::Quicklist;
 
 use crate::base::digest::Digest;
 use crate::codec::listpack::{Item, Listpack};
 use crate::codec::lzf;
-use crate::codec::rdb::value_type;
+use crate::codec::rdb::{Dialect, value_type};
+use crate::types::frozen::LEN_MIN;
 use crate::types::word::{Large, one_word};
-use crate::types::{Collection, Encoding, Kind, Value};
+use crate::types::{self, Collection, Encoding, Kind, Value};
 
 /// One end of a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -228,6 +231,14 @@ impl Collection for List {
 
     fn encode(&self, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) {
         rdb::encode(self, out, compressor);
+    }
+
+    #[inline]
+    fn freeze(&mut self, _dialect: Dialect) -> Option<types::Frozen> {
+        match self.form() {
+            ListForm::Quicklist(list) if list.len >= LEN_MIN => Some(types::Frozen::List(Frozen::new(list))),
+            ListForm::Listpack(_) | ListForm::Quicklist(_) => None,
+        }
     }
 
     fn digest(&self, digest: &mut Digest) {

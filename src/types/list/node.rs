@@ -11,6 +11,9 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
+
+use triomphe::Arc;
 
 use crate::base::alloc::size_class;
 use crate::codec::listpack::{Item, Listpack};
@@ -31,6 +34,35 @@ pub(super) struct Node {
     pub data: Data,
     pub count: u32,
 }
+
+/// A node, which a frozen list may hold as well (`types::frozen`). Whoever changes a node that has more than one holder changes a copy.
+#[derive(Clone, Debug)]
+pub(super) struct SharedNode(Arc<Node>);
+
+impl From<Node> for SharedNode {
+    fn from(node: Node) -> SharedNode {
+        SharedNode(Arc::new(node))
+    }
+}
+
+impl Deref for SharedNode {
+    type Target = Node;
+
+    #[inline]
+    fn deref(&self) -> &Node {
+        &self.0
+    }
+}
+
+impl DerefMut for SharedNode {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Node {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+/// What a node's block takes, with the count of its holders.
+pub(super) const NODE_BYTES: usize = size_of::<Node>() + size_of::<usize>();
 
 #[derive(Clone, Debug)]
 pub(super) enum Data {
@@ -120,6 +152,10 @@ impl Node {
                     && !limits.is_plain(len)
             }
         }
+    }
+
+    pub fn is_compressed(&self) -> bool {
+        matches!(self.data, Data::Compressed(_))
     }
 
     pub fn compress(&mut self) {

@@ -15,13 +15,13 @@ use std::collections::VecDeque;
 use crate::base::alloc::size_class;
 use crate::codec::listpack::{Item, Listpack};
 use crate::types::list::limits::Limits;
-use crate::types::list::node::{Data, Node, View};
+use crate::types::list::node::{Data, NODE_BYTES, Node, SharedNode, View};
 use crate::types::list::{End, packed};
 
 /// See the top of the file.
 #[derive(Clone, Debug)]
 pub struct Quicklist {
-    pub(super) nodes: VecDeque<Node>,
+    pub(super) nodes: VecDeque<SharedNode>,
     pub(super) len: usize,
     /// Those of the configuration when the list became a quicklist, as in Redis.
     pub(super) limits: Limits,
@@ -43,7 +43,7 @@ impl Quicklist {
     pub(super) fn push_node(&mut self, node: Node) {
         if node.count > 0 {
             self.len += node.count as usize;
-            self.nodes.push_back(node);
+            self.nodes.push_back(node.into());
         }
     }
 
@@ -57,10 +57,10 @@ impl Quicklist {
         self.len += 1;
         if let Some(node) = node
             && node.has_room(element.len(), limits)
-            && let Data::Packed(list) = &mut node.data
+            && let Node { data: Data::Packed(list), count } = &mut **node
         {
             packed::push(list, end, element);
-            node.count += 1;
+            *count += 1;
             return;
         }
         self.push_in_new_node(end, element);
@@ -68,7 +68,7 @@ impl Quicklist {
 
     #[cold]
     fn push_in_new_node(&mut self, end: End, element: &[u8]) {
-        let node = Node::of(element, self.limits);
+        let node = Node::of(element, self.limits).into();
         match end {
             End::Head => self.nodes.push_front(node),
             End::Tail => self.nodes.push_back(node),
@@ -83,6 +83,7 @@ impl Quicklist {
             End::Head => self.nodes.front_mut(),
             End::Tail => self.nodes.back_mut(),
         }?;
+        let node = &mut **node;
         let result = match &mut node.data {
             Data::Packed(list) => packed::pop(list, end, read)?,
             Data::Plain(element) => read(Item::Bytes(element)),
@@ -173,7 +174,7 @@ impl Quicklist {
         if self.nodes.len() != 1 {
             return None;
         }
-        match self.nodes.front_mut()? {
+        match &mut **self.nodes.front_mut()? {
             Node { data: Data::Packed(list), count } => Some((list, *count as usize)),
             Node { data: Data::Plain(_) | Data::Compressed(_), .. } => None,
         }
@@ -185,10 +186,11 @@ impl Quicklist {
     }
 
     fn settle_node(&mut self, node: usize) {
-        if self.is_inner(node) {
-            self.nodes[node].compress();
-        } else {
-            self.nodes[node].decompress();
+        // One that stays as it is is not asked for to be changed: a frozen list may hold it.
+        match (self.is_inner(node), self.nodes[node].is_compressed()) {
+            (true, false) => self.nodes[node].compress(),
+            (false, true) => self.nodes[node].decompress(),
+            (true, true) | (false, false) => {}
         }
     }
 
@@ -214,8 +216,9 @@ impl Quicklist {
 
     pub fn heap_bytes(&self) -> usize {
         size_class(size_of::<Quicklist>())
-            + size_class(self.nodes.capacity() * size_of::<Node>())
-            + self.nodes.iter().map(Node::heap_bytes).sum::<usize>()
+            + size_class(self.nodes.capacity() * size_of::<SharedNode>())
+            + self.nodes.len() * size_class(NODE_BYTES)
+            + self.nodes.iter().map(|node| node.heap_bytes()).sum::<usize>()
     }
 
     /// Is `element` among the elements of this node?

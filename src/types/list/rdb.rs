@@ -100,7 +100,7 @@ pub(super) fn encode(list: &List, out: &mut Vec<u8>, mut compressor: Option<&mut
     }
 }
 
-fn encode_node(node: &Node, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) {
+pub(super) fn encode_node(node: &Node, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) {
     let is_plain = match &node.data {
         Data::Packed(_) => false,
         Data::Plain(_) => true,
