@@ -226,7 +226,9 @@ def send_all(server, commands, batch=500):
         client.socket.sendall(b"".join(encode(words) for words in part))
         for words in part:
             line = client.reader.readline()
-            if line[:1] not in b":+":
+            if line[:1] == b"$":
+                client.reader.readline()
+            elif line[:1] not in b":+":
                 sys.exit(f"perf: {server.name} answered {line} to {words}")
 
 

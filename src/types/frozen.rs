@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use crate::base::alloc::{Purpose, SetAside};
 use crate::base::sync::lock;
 use crate::codec::lzf;
-use crate::types::{hash, list, set, sorted_set};
+use crate::types::{hash, list, set, sorted_set, stream};
 
 /// Collections of fewer elements are copied where they are: that takes less than a tenth of a millisecond.
 pub const LEN_MIN: usize = if cfg!(test) { 8 } else { 256 };
@@ -171,6 +171,7 @@ pub enum Frozen {
     List(list::Frozen),
     Set(set::Frozen),
     SortedSet(sorted_set::Frozen),
+    Stream(stream::Frozen),
 }
 
 impl Frozen {
@@ -187,6 +188,7 @@ impl Frozen {
             Frozen::List(list) => list.encode(out, enough, compressor),
             Frozen::Set(set) => set.encode(out, enough, compressor),
             Frozen::SortedSet(set) => set.encode(out, enough, compressor),
+            Frozen::Stream(stream) => stream.encode(out, enough, compressor),
         }
     }
 
@@ -197,6 +199,7 @@ impl Frozen {
             Frozen::List(list) => list.bytes(),
             Frozen::Set(set) => set.bytes(),
             Frozen::SortedSet(set) => set.bytes(),
+            Frozen::Stream(stream) => stream.bytes(),
         }
     }
 }

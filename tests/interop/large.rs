@@ -42,6 +42,7 @@ fn fill(client: &mut Client) {
                 format!("RPUSH list {}", words(&element)),
             ],
         );
+        send(client, &numbers.map(|number| format!("XADD stream * field {number}")).collect::<Vec<_>>());
     }
 }
 
@@ -68,6 +69,10 @@ fn change(random: &mut Random) -> Vec<String> {
         750..850 => format!("ZINCRBY zset 1 {name}"),
         850..900 => format!("ZREM zset {name}"),
         900..950 => "ZPOPMIN zset".to_owned(),
+        950..965 => "XADD stream * field value".to_owned(),
+        965..970 => format!("XTRIM stream MAXLEN {}", ELEMENTS - 100),
+        970..975 => format!("LSET list {} {name}", number % 1_000),
+        975..985 => "RPOP list".to_owned(),
         _ => format!("LPUSH list {name}"),
     };
     vec![command]

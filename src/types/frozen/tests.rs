@@ -8,7 +8,8 @@ use crate::base::random::{Rng, os_seed};
 use crate::codec::rdb::Dialect;
 use crate::config::Config;
 use crate::types::hash::{self, Deadline, NEVER};
-use crate::types::{Collection, Hash, List, Set, SortedSet, list, set, sorted_set};
+use crate::types::stream::{self, Group, Keep, StreamId, Trim};
+use crate::types::{Collection, Hash, List, Set, SortedSet, Stream, list, set, sorted_set};
 
 /// Distinct names: more than fit into a few segments, leaves and buckets (all small in tests).
 const NAMES: u64 = 150;
@@ -85,6 +86,33 @@ impl Subject for List {
             2 => drop(self.pop(list::End::Tail, |_| ())),
             _ if self.len() > 100 => self.remove_range(50, 10, limits),
             _ => {}
+        }
+    }
+}
+
+impl Subject for Stream {
+    fn change(&mut self, name: &[u8], rng: &mut Rng, _config: &Config) {
+        const LIMITS: stream::Limits = stream::Limits { node_bytes: 0, node_entries: 5 };
+        let log = self.log_mut();
+        let id = log.next_id(None, 0).expect("ids are not used up");
+        log.append(id, 1, 2 * name.len(), |_| name, LIMITS);
+        if rng.below(4) == 0 {
+            self.create_group(name, Group::new(id, None));
+        }
+    }
+
+    fn remove(&mut self, name: &[u8], rng: &mut Rng, _config: &Config) {
+        let (first, last) = (self.log().first_id().seq, self.log().last_id().seq);
+        let id = StreamId { seq: first + rng.below(last - first + 1), ..self.log().last_id() };
+        match rng.below(8) {
+            0 => drop(self.destroy_group(name)),
+            1 => {
+                let keep = Keep::Newest(rng.below(1 + self.log().len()).max(100));
+                self.log_mut().trim(Trim { keep, is_approximate: false, limit: 0 });
+            }
+            _ => {
+                self.log_mut().delete([id].into_iter());
+            }
         }
     }
 }
@@ -178,4 +206,9 @@ fn views_of_sets_show_what_was_there() {
 #[test]
 fn views_of_sorted_sets_show_what_was_there() {
     check::<SortedSet>();
+}
+
+#[test]
+fn views_of_streams_show_what_was_there() {
+    check::<Stream>();
 }

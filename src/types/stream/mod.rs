@@ -8,6 +8,7 @@
 //! Called by the keyspace and by the handlers of its commands; `rdb` has its form in files and DUMP. Always: eight bytes in
 //! its entry; the listpacks are Redis' own, so that they travel as they are; a stream without entries still exists.
 
+mod frozen;
 pub mod group;
 pub mod id;
 pub mod log;
@@ -15,6 +16,7 @@ mod node;
 pub mod range;
 pub mod rdb;
 
+pub use frozen::Frozen;
 pub use group::{Consumer, Group, Nack, Name};
 pub use id::{IdText, StreamId, WantedId};
 pub use log::{Keep, Limits, Log, Refusal, Trim};
@@ -25,8 +27,9 @@ use std::collections::{BTreeMap, btree_map};
 
 use crate::base::digest::Digest;
 use crate::codec::lzf;
-use crate::codec::rdb::value_type;
-use crate::types::{Collection, Encoding, Kind, Value};
+use crate::codec::rdb::{Dialect, value_type};
+use crate::types::frozen::LEN_MIN;
+use crate::types::{self, Collection, Encoding, Kind, Value};
 
 /// A stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,6 +116,10 @@ impl Collection for Stream {
 
     fn encode(&self, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) {
         rdb::encode(self, out, compressor);
+    }
+
+    fn freeze(&mut self, _dialect: Dialect) -> Option<types::Frozen> {
+        (self.len() >= LEN_MIN).then(|| types::Frozen::Stream(Frozen::new(self)))
     }
 
     fn digest(&self, digest: &mut Digest) {

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, btree_map};
 
+use triomphe::Arc;
+
 use crate::codec::listpack::Listpack;
 use crate::types::stream::id::StreamId;
 use crate::types::stream::node::{Found, Node, Pairs};
@@ -19,7 +21,7 @@ pub struct Entry<'a> {
 /// The live entries of a range of ids, in ascending order, or in descending order after [`Range::reversed`].
 #[derive(Clone)]
 pub struct Range<'a> {
-    nodes: btree_map::Range<'a, StreamId, Listpack>,
+    nodes: btree_map::Range<'a, StreamId, Arc<Listpack>>,
     /// The node that is being gone through, and its next entry.
     at: Option<(Node<'a>, Found)>,
     start: StreamId,
@@ -28,7 +30,11 @@ pub struct Range<'a> {
 }
 
 impl<'a> Range<'a> {
-    pub(super) fn new(nodes: &'a BTreeMap<StreamId, Listpack>, start: StreamId, end: StreamId) -> Range<'a> {
+    pub(super) fn new(
+        nodes: &'a BTreeMap<StreamId, Arc<Listpack>>,
+        start: StreamId,
+        end: StreamId,
+    ) -> Range<'a> {
         // The entry at `start` may be in the node that begins before it. An empty range must not ask for start > end.
         let first = nodes.range(..=start).next_back().map_or(start, |(master, _)| *master);
         let nodes = nodes.range(first..=end.max(first));

@@ -15,6 +15,8 @@
 
 use std::collections::BTreeMap;
 
+use triomphe::Arc;
+
 use crate::codec::listpack::Listpack;
 use crate::codec::lzf;
 use crate::codec::rdb::decode::{read_bytes, read_length, read_ms};
@@ -36,9 +38,24 @@ pub fn encode(stream: &Stream, out: &mut Vec<u8>, mut compressor: Option<&mut lz
     let log = stream.log();
     write_length(out, log.nodes.len() as u64);
     for (master, listpack) in &log.nodes {
-        write_string(out, &master.to_bytes(), None);
-        write_string(out, listpack.as_bytes(), compressor.as_deref_mut());
+        encode_node(*master, listpack, out, compressor.as_deref_mut());
     }
+    encode_rest(stream, out);
+}
+
+pub(super) fn encode_node(
+    master: StreamId,
+    listpack: &Listpack,
+    out: &mut Vec<u8>,
+    compressor: Option<&mut lzf::Compressor>,
+) {
+    write_string(out, &master.to_bytes(), None);
+    write_string(out, listpack.as_bytes(), compressor);
+}
+
+/// What stands behind the nodes.
+pub(super) fn encode_rest(stream: &Stream, out: &mut Vec<u8>) {
+    let log = stream.log();
     write_length(out, log.len);
     write_id(out, log.last_id);
     write_id(out, log.first_id);
@@ -104,7 +121,7 @@ fn decode_log(source: &mut impl Source, version: u8) -> Result<Log, RdbError> {
         let (master, listpack, count) = decode_node(source, &mut newest, &mut log.first_id)?;
         live += count;
         // Redis may keep a node whose entries are all deleted; there is nothing in it.
-        if count > 0 && log.nodes.insert(master, listpack).is_some() {
+        if count > 0 && log.nodes.insert(master, Arc::new(listpack)).is_some() {
             return Err(RdbError::Corrupt("a stream has two nodes of one id"));
         }
     }
