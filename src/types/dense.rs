@@ -27,9 +27,9 @@ struct Segment<B>([ManuallyDrop<B>; SEGMENT]);
 
 impl<B> Segment<B> {
     /// # Safety
-    /// `SEGMENT` elements begin there. Who copies them decides which copy is the owner: this one never frees them.
-    unsafe fn copy_of(elements: *const B) -> Arc<Segment<B>> {
-        // SAFETY: `ManuallyDrop<B>` has the layout of `B`, and an array that of its elements side by side.
+    /// `SEGMENT` elements begin there.
+    unsafe fn copy_of(elements: *const ManuallyDrop<B>) -> Arc<Segment<B>> {
+        // SAFETY: an array has the layout of its elements side by side. Nobody frees an element through a `ManuallyDrop`.
         Arc::new(unsafe { elements.cast::<Segment<B>>().read() })
     }
 }
@@ -42,28 +42,73 @@ impl<B> Clone for Segment<B> {
     }
 }
 
+/// Elements by position: what a [`Dense`] owns, and what its views look at.
+struct Pieces<B> {
+    full: Vec<Arc<Segment<B>>>,
+    tail: Vec<ManuallyDrop<B>>,
+}
+
+impl<B> Pieces<B> {
+    fn len(&self) -> usize {
+        self.full.len() * SEGMENT + self.tail.len()
+    }
+
+    #[inline]
+    fn get(&self, position: usize) -> Option<&B> {
+        match self.full.get(position >> BITS) {
+            Some(segment) => Some(&segment.0[position % SEGMENT]),
+            None => self.tail.get(position - self.full.len() * SEGMENT).map(|element| &**element),
+        }
+    }
+
+    /// The place of an element; there is one. Of a segment that views hold as well it is one in a copy.
+    #[inline]
+    fn place(&mut self, position: usize) -> &mut ManuallyDrop<B> {
+        let in_tail = self.full.len() * SEGMENT;
+        match self.full.get_mut(position >> BITS) {
+            Some(segment) => &mut Arc::make_mut(segment).0[position % SEGMENT],
+            None => &mut self.tail[position - in_tail],
+        }
+    }
+
+    /// Bytes without the segments.
+    fn bytes(&self) -> usize {
+        size_of_val(self.full.as_slice()) + size_of_val(self.tail.as_slice())
+    }
+
+    /// Another holder of the segments, and a copy of the tail, which frees no element either.
+    fn share(&self) -> Pieces<B> {
+        let mut tail: Vec<ManuallyDrop<B>> = Vec::with_capacity(self.tail.len());
+        // SAFETY: a plain copy of words into room that is there.
+        unsafe {
+            tail.as_mut_ptr().copy_from_nonoverlapping(self.tail.as_ptr(), self.tail.len());
+            tail.set_len(self.tail.len());
+        }
+        Pieces { full: self.full.clone(), tail }
+    }
+}
+
 /// See the top of the file.
 pub struct Dense<B: Block> {
-    full: Vec<Arc<Segment<B>>>,
-    tail: Vec<B>,
+    pieces: Pieces<B>,
     views: Views<B>,
 }
 
 impl<B: Block> Default for Dense<B> {
     fn default() -> Dense<B> {
-        Dense { full: Vec::new(), tail: Vec::new(), views: Views::default() }
+        Dense::with_capacity(0)
     }
 }
 
 impl<B: Block> Dense<B> {
     pub fn with_capacity(len: usize) -> Dense<B> {
         let tail = Vec::with_capacity(len.min(2 * SEGMENT));
-        Dense { full: Vec::new(), tail, views: Views::default() }
+        Dense { pieces: Pieces { full: Vec::new(), tail }, views: Views::default() }
     }
 
     #[inline]
     pub fn len(&self) -> usize {
-        self.full.len() * SEGMENT + self.tail.len()
+        self.pieces.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -72,10 +117,7 @@ impl<B: Block> Dense<B> {
 
     #[inline]
     pub fn get(&self, position: usize) -> Option<&B> {
-        match self.full.get(position >> BITS) {
-            Some(segment) => Some(&segment.0[position % SEGMENT]),
-            None => self.tail.get(position - self.full.len() * SEGMENT),
-        }
+        self.pieces.get(position)
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &B> {
@@ -86,69 +128,54 @@ impl<B: Block> Dense<B> {
     #[inline]
     pub fn push(&mut self, element: B) {
         self.views.born(element.address());
-        if self.tail.len() == self.tail.capacity() {
+        if self.pieces.tail.len() == self.pieces.tail.capacity() {
             self.make_room();
         }
-        self.tail.push(element);
+        self.pieces.tail.push(ManuallyDrop::new(element));
     }
 
     #[cold]
     fn make_room(&mut self) {
-        if self.tail.len() < 2 * SEGMENT {
+        let Pieces { full, tail } = &mut self.pieces;
+        if tail.len() < 2 * SEGMENT {
             // Half as much again: doubling would leave a quarter of the memory of what grows unused on average.
-            let more = (self.tail.len() / 2).max(ROOM_MIN);
-            return self.tail.reserve_exact(more.min(2 * SEGMENT - self.tail.len()));
+            let more = (tail.len() / 2).max(ROOM_MIN);
+            return tail.reserve_exact(more.min(2 * SEGMENT - tail.len()));
         }
-        // SAFETY: the tail has that many elements; it forgets them, so that from now on the segment's are the owned ones.
-        unsafe {
-            self.full.push(Segment::copy_of(self.tail.as_ptr()));
-            let rest = self.tail.len() - SEGMENT;
-            let start = self.tail.as_mut_ptr();
-            self.tail.set_len(0);
-            start.copy_from(start.add(SEGMENT), rest);
-            self.tail.set_len(rest);
-        }
+        // SAFETY: the tail has that many elements, and forgets these copies of them.
+        full.push(unsafe { Segment::copy_of(tail.as_ptr()) });
+        tail.drain(..SEGMENT);
     }
 
     /// The last element, which is taken out; there is one.
     fn pop(&mut self) -> B {
-        if self.tail.is_empty() {
-            let segment = self.full.pop().expect("an element that is there");
-            self.tail.reserve_exact(SEGMENT);
-            // SAFETY: the tail is empty and has room for a segment's elements, which it owns from now on: the segment, held by
-            // views or not, frees none.
-            unsafe {
-                let elements = segment.0.as_ptr().cast::<B>();
-                self.tail.as_mut_ptr().copy_from_nonoverlapping(elements, SEGMENT);
-                self.tail.set_len(SEGMENT);
-            }
+        let Pieces { full, tail } = &mut self.pieces;
+        if tail.is_empty() {
+            let segment = full.pop().expect("an element that is there");
+            tail.reserve_exact(SEGMENT);
+            // Views may hold it; this is then a copy of the words.
+            let segment = Segment::clone(&segment);
+            tail.extend(segment.0);
         }
-        self.tail.pop().expect("the tail has been filled")
+        ManuallyDrop::into_inner(tail.pop().expect("the tail has been filled"))
     }
 
     /// Puts an element in the place of another, which is handed over.
     fn replace(&mut self, position: usize, element: B) -> B {
-        match self.full.get_mut(position >> BITS) {
-            Some(segment) => {
-                let place = &mut Arc::make_mut(segment).0[position % SEGMENT];
-                ManuallyDrop::into_inner(std::mem::replace(place, ManuallyDrop::new(element)))
-            }
-            None => {
-                let at = position - self.full.len() * SEGMENT;
-                std::mem::replace(&mut self.tail[at], element)
-            }
-        }
+        let place = self.pieces.place(position);
+        ManuallyDrop::into_inner(std::mem::replace(place, ManuallyDrop::new(element)))
     }
 
     /// Takes out an element, whose place the last one takes, and shows it before it is gone.
     pub fn swap_remove<R>(&mut self, position: usize, show: impl FnOnce(&B) -> R) -> R {
         let last = self.pop();
         let removed = if position == self.len() { last } else { self.replace(position, last) };
-        if self.tail.len() > ROOM_MIN && self.tail.len() * 4 < self.tail.capacity() {
-            self.tail.shrink_to(self.tail.len() * 2);
+        let Pieces { full, tail } = &mut self.pieces;
+        if tail.len() > ROOM_MIN && tail.len() * 4 < tail.capacity() {
+            tail.shrink_to(tail.len() * 2);
         }
-        if self.full.len() * 4 < self.full.capacity() {
-            self.full.shrink_to(self.full.len() * 2);
+        if full.len() * 4 < full.capacity() {
+            full.shrink_to(full.len() * 2);
         }
         let shown = show(&removed);
         self.views.retire(removed);
@@ -161,27 +188,20 @@ impl<B: Block> Dense<B> {
             0 => 0,
             capacity => size_class(capacity * each),
         };
-        let segments = self.full.len() * size_class(size_of::<Segment<B>>() + size_of::<usize>());
+        let Pieces { full, tail } = &self.pieces;
+        let segments = full.len() * size_class(size_of::<Segment<B>>() + size_of::<usize>());
         let blocks: usize = self.iter().map(B::heap_bytes).sum();
         segments
-            + vector(self.full.capacity(), size_of::<Arc<Segment<B>>>())
-            + vector(self.tail.capacity(), size_of::<B>())
+            + vector(full.capacity(), size_of::<Arc<Segment<B>>>())
+            + vector(tail.capacity(), size_of::<B>())
             + blocks
     }
 
     /// The elements as they are now.
     pub fn freeze(&mut self) -> DenseView<B> {
-        let bytes = size_of_val(self.full.as_slice()) + size_of_val(self.tail.as_slice());
-        let view = self.views.open(bytes);
-        let mut tail = Vec::with_capacity(self.tail.len());
-        // SAFETY: a plain copy of words into room that is there. They are not freed through the copy, and the view sees to it that
-        // their blocks outlive it: `swap_remove`, `change` and `drop` tell `views` of all that go.
-        unsafe {
-            let elements = self.tail.as_ptr().cast::<ManuallyDrop<B>>();
-            elements.copy_to_nonoverlapping(tail.as_mut_ptr(), self.tail.len());
-            tail.set_len(self.tail.len());
-        }
-        DenseView { full: self.full.clone(), tail, _view: view }
+        // Their blocks outlive the view: `swap_remove`, `change` and `drop` tell `views` of all that go.
+        let view = self.views.open(self.pieces.bytes());
+        DenseView { pieces: self.pieces.share(), _view: view }
     }
 }
 
@@ -196,14 +216,7 @@ impl<B: Block + Clone> Dense<B> {
             let old = self.replace(position, copy);
             return self.views.retire(old);
         }
-        match self.full.get_mut(position >> BITS) {
-            // A holder that is left over from a view that has ended costs a copy.
-            Some(segment) => change(&mut Arc::make_mut(segment).0[position % SEGMENT]),
-            None => {
-                let at = position - self.full.len() * SEGMENT;
-                change(&mut self.tail[at]);
-            }
-        }
+        change(self.pieces.place(position));
     }
 }
 
@@ -232,11 +245,11 @@ impl<B: Block + std::fmt::Debug> std::fmt::Debug for Dense<B> {
 
 impl<B: Block> Drop for Dense<B> {
     fn drop(&mut self) {
-        let mut elements = std::mem::take(&mut self.tail);
-        for segment in std::mem::take(&mut self.full) {
-            // SAFETY: plain copies, which become the owners: the segment frees none, and nobody asks this `Dense` for them again.
-            elements.extend(segment.0.iter().map(|element| unsafe { std::ptr::from_ref(&**element).read() }));
-            if !self.views.is_watched() {
+        let is_watched = self.views.is_watched();
+        let mut elements: Vec<B> = self.pieces.tail.drain(..).map(ManuallyDrop::into_inner).collect();
+        for segment in self.pieces.full.drain(..) {
+            elements.extend(Segment::clone(&segment).0.map(ManuallyDrop::into_inner));
+            if !is_watched {
                 elements.clear();
             }
         }
@@ -246,35 +259,23 @@ impl<B: Block> Drop for Dense<B> {
 
 /// The elements of a [`Dense`] at one moment.
 pub struct DenseView<B: Block> {
-    full: Vec<Arc<Segment<B>>>,
-    tail: Vec<ManuallyDrop<B>>,
+    pieces: Pieces<B>,
     /// Dropped last: it keeps the blocks.
     _view: View<B>,
 }
 
 impl<B: Block> DenseView<B> {
-    pub fn len(&self) -> usize {
-        self.full.len() * SEGMENT + self.tail.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     #[inline]
     pub fn get(&self, position: usize) -> Option<&B> {
-        match self.full.get(position >> BITS) {
-            Some(segment) => Some(&segment.0[position % SEGMENT]),
-            None => self.tail.get(position - self.full.len() * SEGMENT).map(|element| &**element),
-        }
+        self.pieces.get(position)
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &B> {
-        (0..self.len()).map(|position| self.get(position).expect("a position below the length"))
+        (0..self.pieces.len()).map(|position| self.get(position).expect("a position below the length"))
     }
 
     /// Bytes that it takes.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.full.as_slice()) + size_of_val(self.tail.as_slice())
+        self.pieces.bytes()
     }
 }

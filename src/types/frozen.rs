@@ -21,7 +21,6 @@ use std::sync::{Arc, Mutex};
 use crate::base::alloc::{Purpose, SetAside};
 use crate::base::sync::lock;
 use crate::codec::lzf;
-use crate::types::{hash, list, set, sorted_set, stream};
 
 /// Collections of fewer elements are copied where they are: that takes less than a tenth of a millisecond.
 pub const LEN_MIN: usize = if cfg!(test) { 8 } else { 256 };
@@ -165,42 +164,50 @@ impl<B> Drop for View<B> {
     }
 }
 
+/// What a type writes of a frozen collection: a head, then one part after the other.
+pub trait Parts: Send {
+    /// Appends what stands before the first part.
+    fn write_head(&mut self, out: &mut Vec<u8>);
+
+    /// Appends the next part, an element or a node of them. False if there was none left, and what stands behind them is written.
+    fn write_next(&mut self, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) -> bool;
+}
+
 /// A frozen collection, which is encoded step by step.
-pub enum Frozen {
-    Hash(hash::Frozen),
-    List(list::Frozen),
-    Set(set::Frozen),
-    SortedSet(sorted_set::Frozen),
-    Stream(stream::Frozen),
+pub struct Frozen {
+    parts: Box<dyn Parts>,
+    has_begun: bool,
+    bytes: usize,
 }
 
 impl Frozen {
+    /// `bytes`: what the copied pointers take.
+    pub fn new(parts: impl Parts + 'static, bytes: usize) -> Frozen {
+        Frozen { parts: Box::new(parts), has_begun: false, bytes }
+    }
+
     /// Appends the next part of the value as it stands behind its type byte, about `bytes` of it. True when that was the last.
     pub fn encode(
         &mut self,
         out: &mut Vec<u8>,
         bytes: usize,
-        compressor: Option<&mut lzf::Compressor>,
+        mut compressor: Option<&mut lzf::Compressor>,
     ) -> bool {
         let enough = out.len() + bytes;
-        match self {
-            Frozen::Hash(hash) => hash.encode(out, enough, compressor),
-            Frozen::List(list) => list.encode(out, enough, compressor),
-            Frozen::Set(set) => set.encode(out, enough, compressor),
-            Frozen::SortedSet(set) => set.encode(out, enough, compressor),
-            Frozen::Stream(stream) => stream.encode(out, enough, compressor),
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.parts.write_head(out);
         }
+        while out.len() < enough {
+            if !self.parts.write_next(out, compressor.as_deref_mut()) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Bytes that the copied pointers take.
     pub fn bytes(&self) -> usize {
-        match self {
-            Frozen::Hash(hash) => hash.bytes(),
-            Frozen::List(list) => list.bytes(),
-            Frozen::Set(set) => set.bytes(),
-            Frozen::SortedSet(set) => set.bytes(),
-            Frozen::Stream(stream) => stream.bytes(),
-        }
+        self.bytes
     }
 }
 

@@ -5,48 +5,39 @@
 use crate::codec::lzf;
 use crate::codec::rdb::Dialect;
 use crate::types::dense::DenseView;
-use crate::types::frozen::AHEAD;
+use crate::types::frozen::{AHEAD, Frozen, Parts};
 use crate::types::hash::field::Field;
 use crate::types::hash::rdb::Shape;
 use crate::types::hash::table::Table;
 
 /// The fields of a hash at one moment.
-pub struct Frozen {
+struct Fields {
     fields: DenseView<Field>,
     shape: Shape,
-    /// The next field; none has been written before `earliest` is known.
     next: usize,
-    earliest: Option<i64>,
+    /// As `Shape::write_start` gave it.
+    earliest: i64,
 }
 
-impl Frozen {
-    pub(super) fn new(table: &mut Table, dialect: Dialect) -> Frozen {
-        let shape = Shape::of(dialect, table.timed());
-        Frozen { fields: table.freeze(), shape, next: 0, earliest: None }
+pub(super) fn freeze(table: &mut Table, dialect: Dialect) -> Frozen {
+    let shape = Shape::of(dialect, table.timed());
+    let fields = table.freeze();
+    let bytes = fields.bytes();
+    Frozen::new(Fields { fields, shape, next: 0, earliest: 0 }, bytes)
+}
+
+impl Parts for Fields {
+    fn write_head(&mut self, out: &mut Vec<u8>) {
+        self.earliest = self.shape.write_start(out, self.fields.iter());
     }
 
-    /// Appends fields until `out` has `enough` bytes. True when all are written.
-    pub fn encode(
-        &mut self,
-        out: &mut Vec<u8>,
-        enough: usize,
-        mut compressor: Option<&mut lzf::Compressor>,
-    ) -> bool {
-        let Frozen { fields, shape, next, earliest, .. } = self;
-        let earliest = *earliest.get_or_insert_with(|| shape.write_start(out, fields.iter()));
-        while out.len() < enough
-            && let Some(field) = fields.get(*next)
-        {
-            if let Some(later) = fields.get(*next + AHEAD) {
-                later.prefetch();
-            }
-            shape.write_field(out, field, earliest, compressor.as_deref_mut());
-            *next += 1;
+    fn write_next(&mut self, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) -> bool {
+        let Some(field) = self.fields.get(self.next) else { return false };
+        if let Some(later) = self.fields.get(self.next + AHEAD) {
+            later.prefetch();
         }
-        *next == fields.len()
-    }
-
-    pub fn bytes(&self) -> usize {
-        self.fields.bytes()
+        self.shape.write_field(out, field, self.earliest, compressor);
+        self.next += 1;
+        true
     }
 }

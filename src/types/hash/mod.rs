@@ -17,8 +17,6 @@ mod frozen;
 pub mod rdb;
 pub mod table;
 
-pub use frozen::Frozen;
-
 use crate::base::digest::Digest;
 use crate::base::ids::UnixMs;
 use crate::codec::listpack::{self, Item, Listpack, Pos};
@@ -30,7 +28,7 @@ use crate::types::frozen::LEN_MIN;
 use crate::types::hash::field::Field;
 use crate::types::hash::table::Table;
 use crate::types::word::{Large, one_word};
-use crate::types::{self, Collection, Encoding, Kind, Value, scan};
+use crate::types::{Collection, Encoding, Frozen, Kind, Value, scan};
 
 /// A time at which no field is past its deadline.
 pub const NEVER: UnixMs = UnixMs(i64::MIN);
@@ -366,11 +364,9 @@ impl Collection for Hash {
     }
 
     #[inline]
-    fn freeze(&mut self, dialect: Dialect) -> Option<types::Frozen> {
+    fn freeze(&mut self, dialect: Dialect) -> Option<Frozen> {
         match self.form_mut() {
-            HashForm::Table(table) if table.len() >= LEN_MIN => {
-                Some(types::Frozen::Hash(Frozen::new(table, dialect)))
-            }
+            HashForm::Table(table) if table.len() >= LEN_MIN => Some(frozen::freeze(table, dialect)),
             HashForm::Listpack(_) | HashForm::Table(_) => None,
         }
     }

@@ -4,41 +4,27 @@
 
 use crate::codec::lzf;
 use crate::codec::rdb::encode::write_length;
+use crate::types::frozen::{Frozen, Parts};
 use crate::types::list::node::SharedNode;
 use crate::types::list::quicklist::Quicklist;
 use crate::types::list::rdb::encode_node;
 
-/// The nodes of a list at one moment.
-pub struct Frozen {
-    nodes: std::vec::IntoIter<SharedNode>,
-    has_begun: bool,
+/// The nodes of a list at one moment, less those that have been written.
+struct Nodes(std::vec::IntoIter<SharedNode>);
+
+pub(super) fn freeze(list: &Quicklist) -> Frozen {
+    let nodes: Vec<SharedNode> = list.nodes.iter().cloned().collect();
+    let bytes = size_of_val(nodes.as_slice());
+    Frozen::new(Nodes(nodes.into_iter()), bytes)
 }
 
-impl Frozen {
-    pub(super) fn new(list: &Quicklist) -> Frozen {
-        let nodes: Vec<SharedNode> = list.nodes.iter().cloned().collect();
-        Frozen { nodes: nodes.into_iter(), has_begun: false }
+impl Parts for Nodes {
+    fn write_head(&mut self, out: &mut Vec<u8>) {
+        write_length(out, self.0.len() as u64);
     }
 
-    /// Appends nodes until `out` has `enough` bytes. True when all are written.
-    pub fn encode(
-        &mut self,
-        out: &mut Vec<u8>,
-        enough: usize,
-        mut compressor: Option<&mut lzf::Compressor>,
-    ) -> bool {
-        if !std::mem::replace(&mut self.has_begun, true) {
-            write_length(out, self.nodes.len() as u64);
-        }
-        while out.len() < enough
-            && let Some(node) = self.nodes.next()
-        {
-            encode_node(&node, out, compressor.as_deref_mut());
-        }
-        self.nodes.len() == 0
-    }
-
-    pub fn bytes(&self) -> usize {
-        size_of_val(self.nodes.as_slice())
+    fn write_next(&mut self, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) -> bool {
+        let node = self.0.next();
+        node.inspect(|node| encode_node(node, out, compressor)).is_some()
     }
 }

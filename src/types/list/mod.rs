@@ -18,7 +18,6 @@ pub mod rdb;
 #[cfg(test)]
 mod tests;
 
-pub use frozen::Frozen;
 pub use limits::Limits;
 use quicklist::Quicklist;
 
@@ -28,7 +27,7 @@ use crate::codec::lzf;
 use crate::codec::rdb::{Dialect, value_type};
 use crate::types::frozen::LEN_MIN;
 use crate::types::word::{Large, one_word};
-use crate::types::{self, Collection, Encoding, Kind, Value};
+use crate::types::{Collection, Encoding, Frozen, Kind, Value};
 
 /// One end of a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -234,9 +233,9 @@ impl Collection for List {
     }
 
     #[inline]
-    fn freeze(&mut self, _dialect: Dialect) -> Option<types::Frozen> {
+    fn freeze(&mut self, _dialect: Dialect) -> Option<Frozen> {
         match self.form() {
-            ListForm::Quicklist(list) if list.len >= LEN_MIN => Some(types::Frozen::List(Frozen::new(list))),
+            ListForm::Quicklist(list) if list.len >= LEN_MIN => Some(frozen::freeze(list)),
             ListForm::Listpack(_) | ListForm::Quicklist(_) => None,
         }
     }

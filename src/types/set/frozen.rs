@@ -5,41 +5,31 @@
 use crate::codec::lzf;
 use crate::codec::rdb::encode::{write_length, write_string};
 use crate::types::dense::DenseView;
+use crate::types::frozen::{Frozen, Parts};
 use crate::types::set::member::Member;
 use crate::types::set::table::Table;
 
 /// The members of a set at one moment.
-pub struct Frozen {
+struct Members {
     members: DenseView<Member>,
     next: usize,
-    has_begun: bool,
 }
 
-impl Frozen {
-    pub(super) fn new(table: &mut Table) -> Frozen {
-        Frozen { members: table.freeze(), next: 0, has_begun: false }
+pub(super) fn freeze(table: &mut Table) -> Frozen {
+    let members = table.freeze();
+    let bytes = members.bytes();
+    Frozen::new(Members { members, next: 0 }, bytes)
+}
+
+impl Parts for Members {
+    fn write_head(&mut self, out: &mut Vec<u8>) {
+        write_length(out, self.members.iter().len() as u64);
     }
 
-    /// Appends members until `out` has `enough` bytes. True when all are written.
-    pub fn encode(
-        &mut self,
-        out: &mut Vec<u8>,
-        enough: usize,
-        mut compressor: Option<&mut lzf::Compressor>,
-    ) -> bool {
-        if !std::mem::replace(&mut self.has_begun, true) {
-            write_length(out, self.members.len() as u64);
-        }
-        while out.len() < enough
-            && let Some(member) = self.members.get(self.next)
-        {
-            write_string(out, member.bytes(), compressor.as_deref_mut());
-            self.next += 1;
-        }
-        self.next == self.members.len()
-    }
-
-    pub fn bytes(&self) -> usize {
-        self.members.bytes()
+    fn write_next(&mut self, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) -> bool {
+        let Some(member) = self.members.get(self.next) else { return false };
+        write_string(out, member.bytes(), compressor);
+        self.next += 1;
+        true
     }
 }

@@ -15,8 +15,6 @@ mod member;
 pub mod rdb;
 pub mod table;
 
-pub use frozen::Frozen;
-
 use crate::base::digest::Digest;
 use crate::base::number::{digits_i64, parse_i64};
 use crate::base::random::Rng;
@@ -29,7 +27,7 @@ use crate::config::Config;
 use crate::types::frozen::LEN_MIN;
 use crate::types::set::table::Table;
 use crate::types::word::{Large, one_word};
-use crate::types::{self, Collection, Encoding, Kind, Value};
+use crate::types::{Collection, Encoding, Frozen, Kind, Value};
 
 one_word!(
     /// A set.
@@ -364,9 +362,9 @@ impl Collection for Set {
     }
 
     #[inline]
-    fn freeze(&mut self, _dialect: Dialect) -> Option<types::Frozen> {
+    fn freeze(&mut self, _dialect: Dialect) -> Option<Frozen> {
         match self.form_mut() {
-            SetForm::Table(table) if table.len() >= LEN_MIN => Some(types::Frozen::Set(Frozen::new(table))),
+            SetForm::Table(table) if table.len() >= LEN_MIN => Some(frozen::freeze(table)),
             SetForm::Intset(_) | SetForm::Listpack(_) | SetForm::Table(_) => None,
         }
     }

@@ -5,70 +5,74 @@
 
 use crate::codec::lzf;
 use crate::codec::rdb::encode::{write_length, write_string};
-use crate::types::frozen::{AHEAD, View};
+use crate::types::frozen::{AHEAD, Frozen, Parts, View};
 use crate::types::sorted_set::member::Owned;
 use crate::types::sorted_set::ranked::Ranked;
 use crate::types::sorted_set::tree::SharedLeaf;
 
 /// The members of a sorted set at one moment.
-pub struct Frozen {
-    /// Ascending; those from the end on have been written and dropped.
+struct Leaves {
+    /// Ascending; those that have been written are gone.
     leaves: Vec<SharedLeaf>,
     /// Members in all.
     len: usize,
-    /// Members of the last leaf that are still to be written; `None`: it has not been looked at.
-    left: Option<usize>,
-    has_begun: bool,
+    /// Members of the last leaf that are still to be written.
+    left: usize,
     _view: View<Owned>,
 }
 
 // SAFETY: holders of leaves are counted atomically, and a leaf is changed only while it has one. The members' blocks are alive, for the
 // view keeps them, and nobody writes to the part of them that is read here.
-unsafe impl Send for Frozen {}
+unsafe impl Send for Leaves {}
 
-impl Frozen {
-    pub(super) fn new(ranked: &mut Ranked) -> Frozen {
-        let len = ranked.len();
-        let (leaves, view) = ranked.freeze();
-        Frozen { leaves, len, left: None, has_begun: false, _view: view }
+pub(super) fn freeze(ranked: &mut Ranked) -> Frozen {
+    let len = ranked.len();
+    let (leaves, view) = ranked.freeze();
+    let bytes = size_of_val(leaves.as_slice());
+    let mut leaves = Leaves { leaves, len, left: 0, _view: view };
+    leaves.open_last();
+    Frozen::new(leaves, bytes)
+}
+
+impl Leaves {
+    fn open_last(&mut self) {
+        self.left = self.leaves.last().map_or(0, |leaf| leaf.len());
+    }
+}
+
+impl Parts for Leaves {
+    fn write_head(&mut self, out: &mut Vec<u8>) {
+        write_length(out, self.len as u64);
     }
 
-    /// Appends members until `out` has `enough` bytes, from the highest score down. True when all are written.
-    pub fn encode(
-        &mut self,
-        out: &mut Vec<u8>,
-        enough: usize,
-        mut compressor: Option<&mut lzf::Compressor>,
-    ) -> bool {
-        if !std::mem::replace(&mut self.has_begun, true) {
-            write_length(out, self.len as u64);
+    /// From the highest score down.
+    fn write_next(&mut self, out: &mut Vec<u8>, compressor: Option<&mut lzf::Compressor>) -> bool {
+        let Some(leaf) = self.leaves.last() else { return false };
+        self.left -= 1;
+        match self.left.checked_sub(AHEAD) {
+            Some(later) => leaf.get(later).1.prefetch(),
+            None => self.prefetch_in_next(),
         }
-        while let Some(leaf) = self.leaves.last()
-            && out.len() < enough
+        let (score, member) = leaf.get(self.left);
+        // SAFETY: the view keeps the block.
+        write_string(out, unsafe { member.bytes() }, compressor);
+        out.extend_from_slice(&score.to_le_bytes());
+        if self.left == 0 {
+            self.leaves.pop();
+            self.open_last();
+        }
+        true
+    }
+}
+
+impl Leaves {
+    /// The last leaf has fewer left than are fetched ahead: one of the next leaf.
+    fn prefetch_in_next(&self) {
+        let next = self.leaves.len().checked_sub(2).map(|at| &self.leaves[at]);
+        if let Some(leaf) = next
+            && let Some(at) = (leaf.len() + self.left).checked_sub(AHEAD)
         {
-            let left = self.left.get_or_insert_with(|| {
-                (0..leaf.len()).rev().take(AHEAD).for_each(|at| leaf.get(at).1.prefetch());
-                leaf.len()
-            });
-            while *left > 0 && out.len() < enough {
-                *left -= 1;
-                if let Some(later) = left.checked_sub(AHEAD) {
-                    leaf.get(later).1.prefetch();
-                }
-                let (score, member) = leaf.get(*left);
-                // SAFETY: the view keeps the block.
-                write_string(out, unsafe { member.bytes() }, compressor.as_deref_mut());
-                out.extend_from_slice(&score.to_le_bytes());
-            }
-            if *left == 0 {
-                self.leaves.pop();
-                self.left = None;
-            }
+            leaf.get(at).1.prefetch();
         }
-        self.leaves.is_empty()
-    }
-
-    pub fn bytes(&self) -> usize {
-        size_of_val(self.leaves.as_slice())
     }
 }

@@ -20,7 +20,6 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-pub use frozen::Frozen;
 pub use tree::Probe;
 
 use std::ops::Range;
@@ -34,7 +33,7 @@ use crate::codec::rdb::{Dialect, value_type};
 use crate::config::Config;
 use crate::types::frozen::LEN_MIN;
 use crate::types::word::{Large, one_word};
-use crate::types::{self, Collection, Encoding, Kind, Value};
+use crate::types::{Collection, Encoding, Frozen, Kind, Value};
 use ranked::Ranked;
 
 /// Up to which size a set is stored as a listpack.
@@ -311,11 +310,9 @@ impl Collection for SortedSet {
     }
 
     #[inline]
-    fn freeze(&mut self, _dialect: Dialect) -> Option<types::Frozen> {
+    fn freeze(&mut self, _dialect: Dialect) -> Option<Frozen> {
         match self.form_mut() {
-            SortedSetForm::Tree(ranked) if ranked.len() >= LEN_MIN => {
-                Some(types::Frozen::SortedSet(Frozen::new(ranked)))
-            }
+            SortedSetForm::Tree(ranked) if ranked.len() >= LEN_MIN => Some(frozen::freeze(ranked)),
             SortedSetForm::Listpack(_) | SortedSetForm::Tree(_) => None,
         }
     }

@@ -16,7 +16,6 @@ mod node;
 pub mod range;
 pub mod rdb;
 
-pub use frozen::Frozen;
 pub use group::{Consumer, Group, Nack, Name};
 pub use id::{IdText, StreamId, WantedId};
 pub use log::{Keep, Limits, Log, Refusal, Trim};
@@ -29,7 +28,7 @@ use crate::base::digest::Digest;
 use crate::codec::lzf;
 use crate::codec::rdb::{Dialect, value_type};
 use crate::types::frozen::LEN_MIN;
-use crate::types::{self, Collection, Encoding, Kind, Value};
+use crate::types::{Collection, Encoding, Frozen, Kind, Value};
 
 /// A stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,8 +117,8 @@ impl Collection for Stream {
         rdb::encode(self, out, compressor);
     }
 
-    fn freeze(&mut self, _dialect: Dialect) -> Option<types::Frozen> {
-        (self.len() >= LEN_MIN).then(|| types::Frozen::Stream(Frozen::new(self)))
+    fn freeze(&mut self, _dialect: Dialect) -> Option<Frozen> {
+        (self.len() >= LEN_MIN).then(|| frozen::freeze(self))
     }
 
     fn digest(&self, digest: &mut Digest) {
