@@ -42,8 +42,8 @@ pub struct Large {
 impl Large {
     /// `None`: the entry's value is not so large that it pays.
     pub fn of(entry: &mut Entry, dialect: Dialect, usage: Usage) -> Option<Large> {
-        let kind = rdb::type_of(entry.value(), dialect);
         let value = entry.freeze(dialect)?;
+        let kind = rdb::type_of(entry.value(), dialect);
         let mut head = Vec::with_capacity(entry.key().len() + HEAD_BYTES);
         write_before(&mut head, entry.deadline(), usage.note(entry.clock()));
         write_head(&mut head, kind, entry.key(), None);

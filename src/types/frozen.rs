@@ -2,19 +2,19 @@
 //!
 //! ```text
 //!   collection (under its shard's lock)              view (a snapshot's thread, no lock)
-//!   pointers to blocks  a b c d    --freeze-->       a copy of the pointers:  a b c d
+//!   pieces with pointers to blocks  --freeze-->      holds the same pieces: a b c d
 //!   takes out b, c gets another value                reads a, b, the old c, d
+//!        in copies of the pieces they are in
 //!        old blocks b and c  --retire-->  limbo      ends: closes the limbo, which frees them
 //! ```
 //!
-//! To encode millions of elements takes long, to copy their pointers does not: a snapshot freezes what is large and encodes it later.
-//! Each large form keeps a [`Views`] beside its blocks and tells it of every block that comes or goes; while it is watched it replaces
+//! To encode millions of elements takes long, to hold some thousand pieces does not: a snapshot freezes what is large and encodes it later.
+//! Lists and streams are pieces only. Each other large form keeps a [`Views`] beside its blocks and tells it of every block that comes or goes; while it is watched it replaces
 //! blocks instead of writing into them.
 //! Always: a block that a view shows is neither changed nor freed before the view ends, whatever becomes of the collection; what is
 //! kept for views is at most what the collection had when it was frozen.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, Mutex};
 
@@ -59,7 +59,7 @@ struct Watched<B> {
 }
 
 impl<B: Block> Views<B> {
-    /// Begins a view. The caller copies all its pointers before anything changes. `bytes`: what the copy takes.
+    /// Begins a view. The caller takes hold of all its pieces before anything changes. `bytes`: what the view takes.
     pub fn open(&mut self, bytes: usize) -> View<B> {
         let set_aside = SetAside::new(Purpose::Snapshot, bytes);
         if let Some(watched) = &mut self.0 {
@@ -130,19 +130,6 @@ impl<B> Default for Views<B> {
     }
 }
 
-/// Nobody looks at a copy.
-impl<B> Clone for Views<B> {
-    fn clone(&self) -> Views<B> {
-        Views(None)
-    }
-}
-
-impl<B> fmt::Debug for Views<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "watched" } else { "unwatched" })
-    }
-}
-
 /// Keeps what it was opened for alive and unchanged until it is dropped.
 pub struct View<B> {
     limbo: Arc<Limbo<B>>,
@@ -153,14 +140,15 @@ impl<B> Drop for View<B> {
     fn drop(&mut self) {
         let mut state = lock(&self.limbo.state);
         state.views -= 1;
-        let mut retired = Vec::new();
+        let mut freed = None;
         if state.views == 0 {
             self.limbo.is_closed.store(true, Release);
-            retired = std::mem::take(&mut state.retired);
+            let set_aside = std::mem::replace(&mut state.set_aside, SetAside::new(Purpose::Snapshot, 0));
+            freed = Some((std::mem::take(&mut state.retired), set_aside));
         }
+        // The blocks are freed here, outside of the mutex. The limbo itself stays until its collection looks at it.
         drop(state);
-        // Freed here, outside of the mutex; what was set aside for it goes with the limbo.
-        drop(retired);
+        drop(freed);
     }
 }
 
@@ -181,7 +169,7 @@ pub struct Frozen {
 }
 
 impl Frozen {
-    /// `bytes`: what the copied pointers take.
+    /// `bytes`: what it takes until it is encoded.
     pub fn new(parts: impl Parts + 'static, bytes: usize) -> Frozen {
         Frozen { parts: Box::new(parts), has_begun: false, bytes }
     }
@@ -205,7 +193,7 @@ impl Frozen {
         false
     }
 
-    /// Bytes that the copied pointers take.
+    /// Bytes that it takes until it is encoded.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
