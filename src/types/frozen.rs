@@ -8,9 +8,9 @@
 //!        old blocks b and c  --retire-->  limbo      ends: closes the limbo, which frees them
 //! ```
 //!
-//! To encode millions of elements takes long, to hold some thousand pieces does not: a snapshot freezes what is large and encodes it later.
-//! Lists and streams are pieces only. Each other large form keeps a [`Views`] beside its blocks and tells it of every block that comes or goes; while it is watched it replaces
-//! blocks instead of writing into them.
+//! To encode millions of elements takes long, to hold some thousand pieces does not: a snapshot freezes what is large and encodes it
+//! later. Lists and streams are pieces only. Each other large form keeps a [`Views`] beside its blocks and tells it of every block that
+//! comes or goes; while it is watched it replaces blocks instead of writing into them.
 //! Always: a block that a view shows is neither changed nor freed before the view ends, whatever becomes of the collection; what is
 //! kept for views is at most what the collection had when it was frozen.
 
