@@ -12,10 +12,8 @@
 use std::mem::ManuallyDrop;
 use std::ops::Index;
 
-use triomphe::Arc;
-
 use crate::base::alloc::size_class;
-use crate::types::frozen::{Block, View, Views};
+use crate::types::frozen::{Block, Shared, View, Views};
 
 const BITS: u32 = if cfg!(test) { 2 } else { 9 };
 /// Elements of a segment. More: longer copies of the first that is changed after a freeze. Fewer: longer freezes.
@@ -28,9 +26,9 @@ struct Segment<B>([ManuallyDrop<B>; SEGMENT]);
 impl<B> Segment<B> {
     /// # Safety
     /// `SEGMENT` elements begin there.
-    unsafe fn copy_of(elements: *const ManuallyDrop<B>) -> Arc<Segment<B>> {
+    unsafe fn copy_of(elements: *const ManuallyDrop<B>) -> Segment<B> {
         // SAFETY: an array has the layout of its elements side by side. Nobody frees an element through a `ManuallyDrop`.
-        Arc::new(unsafe { elements.cast::<Segment<B>>().read() })
+        unsafe { elements.cast::<Segment<B>>().read() }
     }
 }
 
@@ -44,7 +42,7 @@ impl<B> Clone for Segment<B> {
 
 /// Elements by position: what a [`Dense`] owns, and what its views look at.
 struct Pieces<B> {
-    full: Vec<Arc<Segment<B>>>,
+    full: Vec<Shared<Segment<B>>>,
     tail: Vec<ManuallyDrop<B>>,
 }
 
@@ -66,7 +64,7 @@ impl<B> Pieces<B> {
     fn place(&mut self, position: usize) -> &mut ManuallyDrop<B> {
         let in_tail = self.full.len() * SEGMENT;
         match self.full.get_mut(position >> BITS) {
-            Some(segment) => &mut Arc::make_mut(segment).0[position % SEGMENT],
+            Some(segment) => &mut segment.0[position % SEGMENT],
             None => &mut self.tail[position - in_tail],
         }
     }
@@ -143,7 +141,7 @@ impl<B: Block> Dense<B> {
             return tail.reserve_exact(more.min(2 * SEGMENT - tail.len()));
         }
         // SAFETY: the tail has that many elements, and forgets these copies of them.
-        full.push(unsafe { Segment::copy_of(tail.as_ptr()) });
+        full.push(unsafe { Segment::copy_of(tail.as_ptr()) }.into());
         tail.drain(..SEGMENT);
     }
 
@@ -154,8 +152,7 @@ impl<B: Block> Dense<B> {
             let segment = full.pop().expect("an element that is there");
             tail.reserve_exact(SEGMENT);
             // Views may hold it; this is then a copy of the words.
-            let segment = Segment::clone(&segment);
-            tail.extend(segment.0);
+            tail.extend(Segment::clone(&segment).0);
         }
         ManuallyDrop::into_inner(tail.pop().expect("the tail has been filled"))
     }
@@ -189,10 +186,10 @@ impl<B: Block> Dense<B> {
             capacity => size_class(capacity * each),
         };
         let Pieces { full, tail } = &self.pieces;
-        let segments = full.len() * size_class(size_of::<Segment<B>>() + size_of::<usize>());
+        let segments = full.len() * size_class(Shared::<Segment<B>>::BYTES);
         let blocks: usize = self.iter().map(B::heap_bytes).sum();
         segments
-            + vector(full.capacity(), size_of::<Arc<Segment<B>>>())
+            + vector(full.capacity(), size_of::<Shared<Segment<B>>>())
             + vector(tail.capacity(), size_of::<B>())
             + blocks
     }

@@ -15,6 +15,7 @@
 //! kept for views is at most what the collection had when it was frozen.
 
 use std::collections::HashSet;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, Mutex};
 
@@ -27,6 +28,44 @@ pub const LEN_MIN: usize = if cfg!(test) { 8 } else { 256 };
 
 /// How many elements ahead of the one that is encoded are fetched into the cache.
 pub const AHEAD: usize = 12;
+
+/// A piece of a collection, which views may hold as well: whoever changes one that has more than one holder changes a copy.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Shared<T>(triomphe::Arc<T>);
+
+impl<T> Shared<T> {
+    /// What the block on the heap has: the piece, and the count of its holders.
+    pub const BYTES: usize = size_of::<T>() + size_of::<usize>();
+}
+
+impl<T> From<T> for Shared<T> {
+    fn from(piece: T) -> Shared<T> {
+        Shared(triomphe::Arc::new(piece))
+    }
+}
+
+/// Another holder.
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Shared<T> {
+        Shared(self.0.clone())
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Clone> DerefMut for Shared<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        triomphe::Arc::make_mut(&mut self.0)
+    }
+}
 
 /// The heap block of an element, owned: to drop it is to free it.
 pub trait Block: Send {

@@ -11,13 +11,11 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::ops::{Deref, DerefMut};
-
-use triomphe::Arc;
 
 use crate::base::alloc::size_class;
 use crate::codec::listpack::{Item, Listpack};
 use crate::codec::lzf::{self, Compressor};
+use crate::types::frozen::Shared;
 use crate::types::list::limits::Limits;
 
 /// Shorter nodes are not compressed, nor those that do not become shorter by so much: as in Redis.
@@ -35,34 +33,8 @@ pub(super) struct Node {
     pub count: u32,
 }
 
-/// A node, which a frozen list may hold as well (`types::frozen`). Whoever changes a node that has more than one holder changes a copy.
-#[derive(Clone, Debug)]
-pub(super) struct SharedNode(Arc<Node>);
-
-impl From<Node> for SharedNode {
-    fn from(node: Node) -> SharedNode {
-        SharedNode(Arc::new(node))
-    }
-}
-
-impl Deref for SharedNode {
-    type Target = Node;
-
-    #[inline]
-    fn deref(&self) -> &Node {
-        &self.0
-    }
-}
-
-impl DerefMut for SharedNode {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut Node {
-        Arc::make_mut(&mut self.0)
-    }
-}
-
-/// What a node's block takes, with the count of its holders.
-pub(super) const NODE_BYTES: usize = size_of::<Node>() + size_of::<usize>();
+/// A frozen list may hold it as well.
+pub(super) type SharedNode = Shared<Node>;
 
 #[derive(Clone, Debug)]
 pub(super) enum Data {

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use crate::base::alloc::size_class;
 use crate::codec::listpack::{Item, Listpack};
 use crate::types::list::limits::Limits;
-use crate::types::list::node::{Data, NODE_BYTES, Node, SharedNode, View};
+use crate::types::list::node::{Data, Node, SharedNode, View};
 use crate::types::list::{End, packed};
 
 /// See the top of the file.
@@ -217,7 +217,7 @@ impl Quicklist {
     pub fn heap_bytes(&self) -> usize {
         size_class(size_of::<Quicklist>())
             + size_class(self.nodes.capacity() * size_of::<SharedNode>())
-            + self.nodes.len() * size_class(NODE_BYTES)
+            + self.nodes.len() * size_class(SharedNode::BYTES)
             + self.nodes.iter().map(|node| node.heap_bytes()).sum::<usize>()
     }
 

@@ -3,19 +3,17 @@
 //! Made by `Stream::freeze`. Always: its nodes are shared with the stream, which changes copies of them; counters and groups are
 //! encoded at once, for what is pending is little beside the entries.
 
-use triomphe::Arc;
-
 use crate::codec::listpack::Listpack;
 use crate::codec::lzf;
 use crate::codec::rdb::encode::write_length;
-use crate::types::frozen::{Frozen, Parts};
+use crate::types::frozen::{Frozen, Parts, Shared};
 use crate::types::stream::id::StreamId;
 use crate::types::stream::rdb::{encode_node, encode_rest};
 use crate::types::stream::{Log, Stream};
 
 /// The entries of a stream at one moment, less those that have been written, and what stands behind them.
 struct Nodes {
-    nodes: std::vec::IntoIter<(StreamId, Arc<Listpack>)>,
+    nodes: std::vec::IntoIter<(StreamId, Shared<Listpack>)>,
     rest: Vec<u8>,
 }
 

@@ -10,10 +10,9 @@
 
 use std::collections::BTreeMap;
 
-use triomphe::Arc;
-
 use crate::base::alloc::size_class;
 use crate::codec::listpack::Listpack;
+use crate::types::frozen::Shared;
 use crate::types::stream::id::{StreamId, WantedId};
 use crate::types::stream::node::{self, Node};
 use crate::types::stream::range::{Entry, Range};
@@ -61,8 +60,8 @@ pub struct Trim {
 /// See the top of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
-    /// A frozen stream may hold them as well (`types::frozen`): whoever changes one that has more than one holder changes a copy.
-    pub(super) nodes: BTreeMap<StreamId, Arc<Listpack>>,
+    /// A frozen stream may hold them as well.
+    pub(super) nodes: BTreeMap<StreamId, Shared<Listpack>>,
     pub(super) len: u64,
     pub(super) first_id: StreamId,
     pub(super) last_id: StreamId,
@@ -165,8 +164,7 @@ impl Log {
 
     /// Bytes of heap: the listpacks exactly, the map around them by estimate.
     pub fn heap_bytes(&self) -> usize {
-        let slot =
-            size_of::<(StreamId, Arc<Listpack>)>() + size_class(size_of::<Listpack>() + size_of::<usize>());
+        let slot = size_of::<(StreamId, Shared<Listpack>)>() + size_class(Shared::<Listpack>::BYTES);
         self.nodes.values().map(|listpack| listpack.heap_bytes() + slot).sum()
     }
 }
@@ -207,10 +205,10 @@ impl Log {
         match self.nodes.last_entry() {
             Some(mut last) if has_room(last.get(), bytes, limits) => {
                 let master = *last.key();
-                node::append(Arc::make_mut(last.get_mut()), master, id, (pairs, bytes), word);
+                node::append(last.get_mut(), master, id, (pairs, bytes), word);
             }
             Some(_) | None => {
-                self.nodes.insert(id, Arc::new(node::create(pairs, bytes, word)));
+                self.nodes.insert(id, node::create(pairs, bytes, word).into());
             }
         }
         self.len += 1;
@@ -241,7 +239,7 @@ impl Log {
         let Some((&master, listpack)) = self.nodes.range_mut(..=id).next_back() else { return false };
         let Some(entry) = Range::in_node(master, listpack, id) else { return false };
         if node::counts(listpack).0 > 1 {
-            node::delete(Arc::make_mut(listpack), &entry);
+            node::delete(listpack, &entry);
         } else {
             self.nodes.remove(&master);
         }
@@ -280,7 +278,7 @@ impl Log {
             }
             if !trim.is_approximate {
                 let master = *first.key();
-                removed += trim_node(Arc::make_mut(first.get_mut()), master, trim.keep, &mut self.len);
+                removed += trim_node(first.get_mut(), master, trim.keep, &mut self.len);
             }
             break;
         }

@@ -5,9 +5,8 @@
 
 use std::collections::{BTreeMap, btree_map};
 
-use triomphe::Arc;
-
 use crate::codec::listpack::Listpack;
+use crate::types::frozen::Shared;
 use crate::types::stream::id::StreamId;
 use crate::types::stream::node::{Found, Node, Pairs};
 
@@ -21,7 +20,7 @@ pub struct Entry<'a> {
 /// The live entries of a range of ids, in ascending order, or in descending order after [`Range::reversed`].
 #[derive(Clone)]
 pub struct Range<'a> {
-    nodes: btree_map::Range<'a, StreamId, Arc<Listpack>>,
+    nodes: btree_map::Range<'a, StreamId, Shared<Listpack>>,
     /// The node that is being gone through, and its next entry.
     at: Option<(Node<'a>, Found)>,
     start: StreamId,
@@ -31,7 +30,7 @@ pub struct Range<'a> {
 
 impl<'a> Range<'a> {
     pub(super) fn new(
-        nodes: &'a BTreeMap<StreamId, Arc<Listpack>>,
+        nodes: &'a BTreeMap<StreamId, Shared<Listpack>>,
         start: StreamId,
         end: StreamId,
     ) -> Range<'a> {

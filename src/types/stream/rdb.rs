@@ -15,8 +15,6 @@
 
 use std::collections::BTreeMap;
 
-use triomphe::Arc;
-
 use crate::codec::listpack::Listpack;
 use crate::codec::lzf;
 use crate::codec::rdb::decode::{read_bytes, read_length, read_ms};
@@ -121,7 +119,7 @@ fn decode_log(source: &mut impl Source, version: u8) -> Result<Log, RdbError> {
         let (master, listpack, count) = decode_node(source, &mut newest, &mut log.first_id)?;
         live += count;
         // Redis may keep a node whose entries are all deleted; there is nothing in it.
-        if count > 0 && log.nodes.insert(master, Arc::new(listpack)).is_some() {
+        if count > 0 && log.nodes.insert(master, listpack.into()).is_some() {
             return Err(RdbError::Corrupt("a stream has two nodes of one id"));
         }
     }

@@ -8,12 +8,11 @@
 //! Called by `tree` alone. Always: the arrays of a node are in use up to the same length; behind it are `None` and scores
 //! that compare with nothing (NaN), so that a search looks at all places of a node without asking for its length.
 
-use std::ops::{Deref, DerefMut, Range};
-
-use triomphe::Arc;
+use std::ops::Range;
 
 use crate::base::alloc::size_class;
 use crate::base::prefetch::prefetch;
+use crate::types::frozen::Shared;
 use crate::types::sorted_set::member::Member;
 use crate::types::sorted_set::tree::Probe;
 
@@ -25,10 +24,7 @@ pub const INNER: usize = 25;
 /// How many members ahead of an outermost one are fetched, for those who take one after the other.
 const AHEAD: usize = 4;
 
-/// A leaf's block also counts its holders.
-const LEAF_BYTES: usize = size_of::<Leaf>() + size_of::<usize>();
-
-const _: () = assert!(LEAF_BYTES <= 1024 && size_of::<Inner>() <= 1024);
+const _: () = assert!(SharedLeaf::BYTES <= 1024 && size_of::<Inner>() <= 1024);
 
 /// Bytes of a member that is in the tree.
 #[inline]
@@ -50,31 +46,8 @@ pub struct Split {
     node: Node,
 }
 
-/// A leaf, which a view may hold as well (`types::frozen`). Whoever changes a leaf that has more than one holder changes a copy.
-#[derive(Clone)]
-pub struct SharedLeaf(Arc<Leaf>);
-
-impl SharedLeaf {
-    fn new(leaf: Leaf) -> SharedLeaf {
-        SharedLeaf(Arc::new(leaf))
-    }
-}
-
-impl Deref for SharedLeaf {
-    type Target = Leaf;
-
-    #[inline]
-    fn deref(&self) -> &Leaf {
-        &self.0
-    }
-}
-
-impl DerefMut for SharedLeaf {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut Leaf {
-        Arc::make_mut(&mut self.0)
-    }
-}
+/// Views may hold it as well.
+pub type SharedLeaf = Shared<Leaf>;
 
 #[derive(Clone)]
 #[repr(C)]
@@ -219,7 +192,7 @@ impl Leaf {
             return None;
         }
         let keep = split_at(LEAF, at, 0);
-        let mut right = SharedLeaf::new(Leaf::new());
+        let mut right = SharedLeaf::from(Leaf::new());
         right.append(self, keep);
         if at <= keep && keep < LEAF {
             self.put(at, score, member)
@@ -467,7 +440,7 @@ impl Inner {
 impl Node {
     /// A leaf without members: the root of an empty tree.
     pub fn empty() -> Node {
-        Node::Leaf(SharedLeaf::new(Leaf::new()))
+        Node::Leaf(Leaf::new().into())
     }
 
     /// Number of members below.
@@ -539,13 +512,13 @@ impl Node {
     /// Begins to load the first line of a leaf into the cache.
     fn prefetch(&self) {
         if let Node::Leaf(leaf) = self {
-            prefetch(Arc::as_ptr(&leaf.0).cast::<u8>());
+            prefetch(std::ptr::from_ref::<Leaf>(leaf).cast::<u8>());
         }
     }
 
     pub fn heap_bytes(&self) -> usize {
         match self {
-            Node::Leaf(_) => size_class(LEAF_BYTES),
+            Node::Leaf(_) => size_class(SharedLeaf::BYTES),
             Node::Inner(inner) => {
                 let below: usize = (0..inner.len).map(|at| inner.node(at).heap_bytes()).sum();
                 size_class(size_of::<Inner>()) + below
